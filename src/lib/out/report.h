@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * report.h - rows on stdout: one typed description, every format.
+ *
+ * A command declares its columns once (struct column); they give the table's headings, the JSON
+ * keys, the CSV header, the man page's COLUMNS section and completion. Cells are typed: a table
+ * says "1.2 GiB", "3 min 04 s"; JSON and CSV carry bytes, seconds, ISO 8601 UTC. SQL NULL is an
+ * empty table cell, JSON null and an empty unquoted CSV field; '' is JSON "" and CSV "\"\"".
+ */
+#ifndef DBOPS_REPORT_H
+#define DBOPS_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "json.h"
+#include "strbuf.h"
+
+enum cell_type {
+	CELL_END, /* of a column table */
+	CELL_TEXT,
+	CELL_INT,      /* JSON number; the table groups digits */
+	CELL_ID,       /* 64-bit identifier, LSN, xid: JSON string */
+	CELL_SIZE,     /* bytes */
+	CELL_DURATION, /* seconds, double */
+	CELL_TIME,     /* microseconds since 1970 UTC */
+	CELL_BOOL,
+	CELL_PERCENT,  /* double, 0-100 */
+};
+
+struct column {
+	const char *key;   /* JSON key and CSV header: lower case, no abbreviation, no unit */
+	const char *title; /* heading of the table; NULL = not in the table */
+	enum cell_type type;
+	unsigned flags;
+	const char *help;
+};
+#define COLUMN_WIDE  1u /* may be truncated on a narrow terminal */
+#define COLUMN_EXTRA 2u /* not in the table by default; in expanded, JSON, CSV */
+#define COLUMN_END   { .type = CELL_END }
+
+struct cell {
+	bool null;
+	const char *text; /* CELL_TEXT, CELL_ID: borrowed until report_row returns */
+	int64_t number;   /* CELL_INT, SIZE, TIME, BOOL */
+	double real;      /* CELL_DURATION, PERCENT */
+};
+#define CELL_NULL()      ((struct cell){ .null = true })
+#define CELL_OF_TEXT(s)  ((struct cell){ .null = !(s), .text = (s) })
+#define CELL_OF_INT(n)   ((struct cell){ .number = (n) })
+#define CELL_OF_REAL(x)  ((struct cell){ .real = (x) })
+
+enum report_format {
+	FORMAT_TABLE,
+	FORMAT_EXPANDED, /* one "key: value" block a row */
+	FORMAT_JSON,     /* {"schema_version":1, …header…, "<name>":[{…},…]} */
+	FORMAT_NDJSON,   /* one object a line */
+	FORMAT_CSV,      /* RFC 4180 */
+};
+
+struct report;
+
+struct report_options {
+	FILE *out;
+	enum report_format format;
+	bool color;   /* decided by the application: terminal, NO_COLOR, TERM */
+	int width;    /* terminal columns; 0 = do not truncate */
+};
+
+/* Starts a report whose JSON array is called name. Never NULL. */
+struct report *report_begin(const struct report_options *o, const char *name,
+	const struct column *columns);
+/* JSON members beside the array (completeness, totals), before the first row; NULL for other
+ * formats. The writer is inside the document's object. */
+struct json *report_header(struct report *r);
+/* One row: as many cells as there are columns. */
+void report_row(struct report *r, const struct cell *cells);
+/* Writes what is left and frees r. False: stdout could not be written (EXIT_CANNOT_WRITE). */
+struct error;
+bool report_end(struct report *r, struct error *err);
+
+/* A command that prints one document instead of rows fills an object by json_*; both calls take
+ * care of schema_version, final newline and write errors. */
+bool report_document(const struct report_options *o, void (*fill)(struct json *j, const void *data),
+	const void *data, struct error *err);
+
+#endif

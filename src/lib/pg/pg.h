@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * pg.h - connections and queries. One place that connects, one that runs SQL, one that quotes.
+ *
+ * Sources: PostgreSQL documentation, chapter "libpq - C Library".
+ */
+#ifndef DBOPS_PG_H
+#define DBOPS_PG_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+#include "cancel.h"
+#include "error.h"
+#include "log.h"
+#include "strbuf.h"
+#include "vec.h"
+
+static inline void cleanup_pgresult(PGresult **r)
+{
+	PQclear(*r);
+}
+#define _cleanup_result_ _cleanup_(cleanup_pgresult)
+
+/* What the user said about the connection; NULL = libpq's own default. */
+struct pg_params {
+	const char *dbname; /* name, conninfo string or URL */
+	const char *host, *port, *user;
+	bool no_password;   /* -w: libpq never prompts; we never do either, so this is the default */
+	const char *application_name; /* "dbops backup" */
+};
+
+struct pg_conn {
+	PGconn *pg;
+	int version;         /* 150020 */
+	bool in_recovery;
+	char *database, *user;
+	char *server;        /* "host:port" or socket directory, for messages */
+	struct strvec env;   /* PGHOST=…, PGPASSWORD=… for a child program that shall reach the same server */
+	char *child_conninfo;/* conninfo for -d of a child: what has no environment variable; no secret */
+	char *conninfo_password; /* kept for reconnecting; wiped by pg_close */
+	struct pg_params *params;  /* copy, for pg_reconnect-like clones */
+};
+
+/* Connects (foreign URL parameters such as Prisma's pgbouncer=true are dropped and named in
+ * *log as a note), sets application_name, client_encoding is the server's choice, checks the
+ * version (>= 13). EXIT_UNAVAILABLE, EXIT_PERMISSION (28xxx), EXIT_NOT_FOUND (3D000). */
+struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct error *err);
+/* A further session to the same server and database with the same credentials; dbname NULL =
+ * the same database, application_name NULL = the same. */
+struct pg_conn *pg_clone(const struct pg_conn *c, const char *dbname, const char *application_name,
+	struct error *err);
+void pg_close(struct pg_conn *c);
+DEFINE_CLEANUP(struct pg_conn, pg_close)
+#define _cleanup_conn_ _cleanup_(pg_closep)
+
+/* Runs SQL that returns no rows we want; several statements allowed. */
+bool pg_exec(struct pg_conn *c, struct error *err, const char *sql);
+bool pg_execf(struct pg_conn *c, struct error *err, const char *fmt, ...) PRINTF(3, 4);
+/* Runs one statement with text parameters ($1…; NULL pointers are SQL NULL); NULL on failure. */
+PGresult *pg_query(struct pg_conn *c, struct error *err, const char *sql, int n, const char *const *values);
+/* A query that must return exactly one row; its first column as a string ("" for NULL), caller frees. */
+char *pg_query_value(struct pg_conn *c, struct error *err, const char *sql);
+
+/* Fills err from a failed result or, r NULL, from the connection: code by SQLSTATE class, detail
+ * and hint from the server. Returns false. */
+bool pg_error(struct error *err, const struct pg_conn *c, const PGresult *r, const char *fmt, ...)
+	PRINTF(4, 5);
+
+/* Asks the server to cancel what the session runs, from any thread; then shuts the socket so that
+ * a blocked reader returns. Safe to call at any time between connect and close. */
+void pg_interrupt(struct pg_conn *c);
+
+/* Quoting, in one place. */
+void pg_add_ident(struct strbuf *sb, const char *name);                       /* "na""me" */
+void pg_add_qualified(struct strbuf *sb, const char *schema, const char *name); /* "s"."n" */
+void pg_add_literal(struct strbuf *sb, const char *value);                    /* 'va''lue' or E'…' */
+/* 'name' unquoted if it needs no quotes: for people, not for SQL. */
+void pg_add_display_name(struct strbuf *sb, const char *schema, const char *name);
+
+static inline const char *pg_value(const PGresult *r, int row, int col)
+{
+	return PQgetvalue(r, row, col);
+}
+static inline int64_t pg_int(const PGresult *r, int row, int col)
+{
+	return strtoll(PQgetvalue(r, row, col), NULL, 10);
+}
+static inline bool pg_bool(const PGresult *r, int row, int col)
+{
+	return PQgetvalue(r, row, col)[0] == 't';
+}
+
+#endif
