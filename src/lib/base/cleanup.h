@@ -27,7 +27,7 @@ static inline void cleanup_free(void *p)
 /* Hands the pointer over and leaves NULL behind. */
 #define steal(p)                          \
 	({                                \
-		__auto_type *pp_ = &(p);  \
+		__auto_type pp_ = &(p);   \
 		__auto_type v_ = *pp_;    \
 		*pp_ = NULL;              \
 		v_;                       \
