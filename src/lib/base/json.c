@@ -101,77 +101,77 @@ static void end(struct json *j, char bracket)
 	strbuf_addch(j->out, bracket);
 }
 
-void json_object_begin(struct json *j, const char *key)
+void jsonw_object_begin(struct json *j, const char *key)
 {
 	begin(j, key, '{');
 }
 
-void json_object_end(struct json *j)
+void jsonw_object_end(struct json *j)
 {
 	end(j, '}');
 }
 
-void json_array_begin(struct json *j, const char *key)
+void jsonw_array_begin(struct json *j, const char *key)
 {
 	begin(j, key, '[');
 }
 
-void json_array_end(struct json *j)
+void jsonw_array_end(struct json *j)
 {
 	end(j, ']');
 }
 
-void json_stringn(struct json *j, const char *key, const char *s, size_t len)
+void jsonw_stringn(struct json *j, const char *key, const char *s, size_t len)
 {
 	member(j, key);
 	add_escaped(j->out, s, len);
 }
 
-void json_string(struct json *j, const char *key, const char *s)
+void jsonw_string(struct json *j, const char *key, const char *s)
 {
 	if (s)
-		json_stringn(j, key, s, strlen(s));
+		jsonw_stringn(j, key, s, strlen(s));
 	else
-		json_null(j, key);
+		jsonw_null(j, key);
 }
 
-void json_stringf(struct json *j, const char *key, const char *fmt, ...)
+void jsonw_stringf(struct json *j, const char *key, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
 	autofree char *text = xvasprintf(fmt, ap);
 	va_end(ap);
-	json_string(j, key, text);
+	jsonw_string(j, key, text);
 }
 
-void json_int(struct json *j, const char *key, int64_t value)
+void jsonw_int(struct json *j, const char *key, int64_t value)
 {
 	member(j, key);
 	strbuf_addf(j->out, "%" PRId64, value);
 }
 
-void json_int_string(struct json *j, const char *key, uint64_t value)
+void jsonw_int_string(struct json *j, const char *key, uint64_t value)
 {
-	json_stringf(j, key, "%" PRIu64, value);
+	jsonw_stringf(j, key, "%" PRIu64, value);
 }
 
-void json_seconds(struct json *j, const char *key, double value)
+void jsonw_seconds(struct json *j, const char *key, double value)
 {
 	if (!isfinite(value)) {
-		json_null(j, key);
+		jsonw_null(j, key);
 		return;
 	}
 	member(j, key);
 	strbuf_addf(j->out, "%.3f", value);
 }
 
-void json_double(struct json *j, const char *key, double value)
+void jsonw_double(struct json *j, const char *key, double value)
 {
 	char text[40];
 
 	if (!isfinite(value)) {
-		json_null(j, key);
+		jsonw_null(j, key);
 		return;
 	}
 	snprintf(text, sizeof(text), "%.15g", value);
@@ -181,27 +181,27 @@ void json_double(struct json *j, const char *key, double value)
 	strbuf_adds(j->out, text);
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void jsonw_bool(struct json *j, const char *key, bool value)
 {
 	member(j, key);
 	strbuf_adds(j->out, value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void jsonw_null(struct json *j, const char *key)
 {
 	member(j, key);
 	strbuf_adds(j->out, "null");
 }
 
-void json_time(struct json *j, const char *key, int64_t us)
+void jsonw_time(struct json *j, const char *key, int64_t us)
 {
 	if (!us) {
-		json_null(j, key);
+		jsonw_null(j, key);
 		return;
 	}
 
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
 	clock_format_utc(us, us % 1000000 != 0, &text);
-	json_string(j, key, text.buf);
+	jsonw_string(j, key, text.buf);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL
  *
- * json.h - a streaming JSON writer (RFC 8259). Reading is jansson's.
+ * json.h - a streaming JSON writer (RFC 8259). Reading is jansson's, whose names start with json_.
  *
  * Writes into a strbuf; a caller that streams empties the strbuf between calls. Commas, nesting
  * and escaping are the writer's; a value or container needs a key inside an object and must
@@ -22,25 +22,25 @@ struct json {
 
 #define JSON_INIT(sb, spaces) { .out = (sb), .indent = (spaces) }
 
-void json_object_begin(struct json *j, const char *key);
-void json_object_end(struct json *j);
-void json_array_begin(struct json *j, const char *key);
-void json_array_end(struct json *j);
+void jsonw_object_begin(struct json *j, const char *key);
+void jsonw_object_end(struct json *j);
+void jsonw_array_begin(struct json *j, const char *key);
+void jsonw_array_end(struct json *j);
 /* s NULL writes null. */
-void json_string(struct json *j, const char *key, const char *s);
-void json_stringn(struct json *j, const char *key, const char *s, size_t len);
-void json_stringf(struct json *j, const char *key, const char *fmt, ...)
+void jsonw_string(struct json *j, const char *key, const char *s);
+void jsonw_stringn(struct json *j, const char *key, const char *s, size_t len);
+void jsonw_stringf(struct json *j, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-void json_int(struct json *j, const char *key, int64_t value);
+void jsonw_int(struct json *j, const char *key, int64_t value);
 /* A 64-bit identifier as a string, because JavaScript loses digits above 2^53. */
-void json_int_string(struct json *j, const char *key, uint64_t value);
+void jsonw_int_string(struct json *j, const char *key, uint64_t value);
 /* Three decimals; not finite writes null. */
-void json_seconds(struct json *j, const char *key, double value);
+void jsonw_seconds(struct json *j, const char *key, double value);
 /* Shortest form that reads back; not finite writes null. */
-void json_double(struct json *j, const char *key, double value);
-void json_bool(struct json *j, const char *key, bool value);
-void json_null(struct json *j, const char *key);
+void jsonw_double(struct json *j, const char *key, double value);
+void jsonw_bool(struct json *j, const char *key, bool value);
+void jsonw_null(struct json *j, const char *key);
 /* ISO 8601 UTC; 0 writes null. */
-void json_time(struct json *j, const char *key, int64_t us);
+void jsonw_time(struct json *j, const char *key, int64_t us);
 
 #endif
