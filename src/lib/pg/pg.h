@@ -9,6 +9,7 @@
 
 #include <libpq-fe.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include "cancel.h"
 #include "error.h"
 #include "log.h"
@@ -21,13 +22,17 @@ static inline void cleanup_pgresult(PGresult **r)
 }
 #define _cleanup_result_ _cleanup_(cleanup_pgresult)
 
-/* What the user said about the connection; NULL = libpq's own default. */
+/* What the user said about the connection; NULL = libpq's own default. host, port and user win
+ * over what dbname says. */
 struct pg_params {
 	const char *dbname; /* name, conninfo string or URL */
 	const char *host, *port, *user;
 	bool no_password;   /* -w: libpq never prompts; we never do either, so this is the default */
-	const char *application_name; /* "dbops backup" */
+	const char *application_name; /* "dbops backup"; PGAPPNAME or the URL's own win */
+	bool isolated; /* take nothing from the PG* environment (scratch servers) */
 };
+
+struct pg_session; /* what only src/lib/pg needs: options, cancel key */
 
 struct pg_conn {
 	PGconn *pg;
@@ -35,18 +40,24 @@ struct pg_conn {
 	bool in_recovery;
 	char *database, *user;
 	char *server;        /* "host:port" or socket directory, for messages */
-	struct strvec env;   /* PGHOST=…, PGPASSWORD=… for a child program that shall reach the same server */
-	char *child_conninfo;/* conninfo for -d of a child: what has no environment variable; no secret */
-	char *conninfo_password; /* kept for reconnecting; wiped by pg_close */
-	struct pg_params *params;  /* copy, for pg_reconnect-like clones */
+	int server_pid;      /* of the backend that answered first; PQbackendPID() may be a pooler's */
+	/* For a child program (proc_spec.env) that shall reach the same server and nothing else:
+	 * PGHOST=…, PGPASSWORD=…; names without "=" are unset. */
+	struct strvec env;
+	/* For its -d: the database and what has no environment variable. No secret, never empty. */
+	char *child_conninfo;
+	struct pg_session *session;
 };
 
 /* Connects (foreign URL parameters such as Prisma's pgbouncer=true are dropped and named in
  * *log as a note), sets application_name, client_encoding is the server's choice, checks the
- * version (>= 13). EXIT_UNAVAILABLE, EXIT_PERMISSION (28xxx), EXIT_NOT_FOUND (3D000). */
+ * version (>= 13). connect_timeout is 10 s unless set. Nothing is SET in the session.
+ * EXIT_UNAVAILABLE, EXIT_PERMISSION (28xxx), EXIT_NOT_FOUND (3D000), EXIT_BUSY (53300, 57P03),
+ * EXIT_CONFIG (the connection string is wrong; its text is never repeated). */
 struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct error *err);
-/* A further session to the same server and database with the same credentials; dbname NULL =
- * the same database, application_name NULL = the same. */
+/* A further session to the same server (the very address c is connected to, also when the name
+ * has several) with the same credentials; dbname NULL = the same database, application_name
+ * NULL = the same. Several threads may clone one c at the same time. */
 struct pg_conn *pg_clone(const struct pg_conn *c, const char *dbname, const char *application_name,
 	struct error *err);
 void pg_close(struct pg_conn *c);
@@ -65,6 +76,26 @@ char *pg_query_value(struct pg_conn *c, struct error *err, const char *sql);
  * and hint from the server. Returns false. */
 bool pg_error(struct error *err, const struct pg_conn *c, const PGresult *r, const char *fmt, ...)
 	PRINTF(4, 5);
+
+/* What stands between us and the server. A transaction pooler hands every transaction to any
+ * backend: snapshots, session settings and locks do not last, so a backup must refuse it. */
+enum pg_pooling { PG_DIRECT, PG_POOLED_SESSION, PG_POOLED_TRANSACTION };
+struct pg_pooler {
+	enum pg_pooling pooling;
+	char *reason; /* for people: how it was recognised; NULL when direct */
+};
+static inline void pg_pooler_release(struct pg_pooler *p)
+{
+	free(p->reason);
+	p->reason = NULL;
+}
+#define _cleanup_pooler_ _cleanup_(pg_pooler_release)
+/* Costs nothing on a direct connection. Behind a pooler it opens a second session for a moment
+ * and compares backends; that proves transaction pooling, while PG_POOLED_SESSION also stands
+ * for "a pooler, no proof of more". Changes nothing in any session. */
+bool pg_detect_pooler(struct pg_conn *c, struct pg_pooler *ret, struct error *err);
+/* False with EXIT_CONFIG and a hint when c goes through a transaction pooler. */
+bool pg_refuse_transaction_pooler(struct pg_conn *c, const char *what, struct error *err);
 
 /* Asks the server to cancel what the session runs, from any thread; then shuts the socket so that
  * a blocked reader returns. Safe to call at any time between connect and close. */

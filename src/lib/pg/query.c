@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <errno.h>
+
+#include "internal.h"
+
+/* libpq's messages end with a newline and may have several lines; the first is the message. */
+static char *first_line(const char *text)
+{
+	return xstrndup(text, strcspn(text, "\n"));
+}
+
+/* True when the server can no longer be talked to, whatever the result says. */
+static bool is_lost(const struct pg_conn *c, const PGresult *r)
+{
+	return PQstatus(c->pg) == CONNECTION_BAD || !r;
+}
+
+static enum exit_code code_of(const struct pg_conn *c, const PGresult *r, const char *sqlstate)
+{
+	if (atomic_load(&c->session->interrupted))
+		return EXIT_INTERRUPTED;
+	if (!sqlstate[0])
+		return is_lost(c, r) ? EXIT_UNAVAILABLE : EXIT_REFUSED;
+	return pg_exit_code(sqlstate);
+}
+
+static bool fail(struct error *err, const struct pg_conn *c, const PGresult *r, const char *context)
+{
+	const char *sqlstate = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+	const char *primary = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	const char *detail = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL) : NULL;
+	const char *hint = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_HINT) : NULL;
+	const char *text = r && PQresultErrorMessage(r)[0] ? PQresultErrorMessage(r) : PQerrorMessage(c->pg);
+	autofree char *line = first_line(text);
+
+	if (!primary)
+		primary = line[0] ? line : "the server gave no reason";
+	error_set(err, code_of(c, r, sqlstate ? sqlstate : ""), "%s%s%s", context ? context : "",
+		context ? ": " : "", primary);
+	if (!err)
+		return false;
+	if (sqlstate)
+		memcpy(err->sqlstate, sqlstate, strnlen(sqlstate, 5) + 1);
+	if (detail)
+		error_detail(err, "%s", detail);
+	if (hint)
+		error_hint(err, "%s", hint);
+	return false;
+}
+
+bool pg_error(struct error *err, const struct pg_conn *c, const PGresult *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	autofree char *context = xvasprintf(fmt, ap);
+	va_end(ap);
+	return fail(err, c, r, context);
+}
+
+static bool is_success(const PGresult *r)
+{
+	ExecStatusType status = PQresultStatus(r);
+
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+}
+
+bool pg_exec(struct pg_conn *c, struct error *err, const char *sql)
+{
+	_cleanup_result_ PGresult *r = PQexec(c->pg, sql);
+
+	return is_success(r) || fail(err, c, r, NULL);
+}
+
+bool pg_execf(struct pg_conn *c, struct error *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	autofree char *sql = xvasprintf(fmt, ap);
+	va_end(ap);
+	return pg_exec(c, err, sql);
+}
+
+PGresult *pg_query(struct pg_conn *c, struct error *err, const char *sql, int n, const char *const *values)
+{
+	PGresult *r = PQexecParams(c->pg, sql, n, NULL, values, NULL, NULL, 0);
+
+	if (is_success(r))
+		return r;
+	fail(err, c, r, NULL);
+	PQclear(r);
+	return NULL;
+}
+
+char *pg_query_value(struct pg_conn *c, struct error *err, const char *sql)
+{
+	_cleanup_result_ PGresult *r = pg_query(c, err, sql, 0, NULL);
+
+	if (!r)
+		return NULL;
+	if (PQntuples(r) != 1 || PQnfields(r) < 1) {
+		error_set(err, EXIT_NOT_FOUND, "expected one row, the server returned %d", PQntuples(r));
+		return NULL;
+	}
+	return xstrdup(PQgetvalue(r, 0, 0));
+}
