@@ -11,7 +11,7 @@
 struct pg_tools {
 	char *bindir;
 	int major;           /* 15 */
-	char *version;       /* "15.18" */
+	char *version;       /* "15.18", "19devel" */
 };
 void pg_tools_release(struct pg_tools *t);
 #define _cleanup_tools_ _cleanup_(pg_tools_release)
@@ -24,6 +24,9 @@ void pg_tools_release(struct pg_tools *t);
  * max_major 0 = any. Error EXIT_UNAVAILABLE with what was found and the package to install. */
 bool pg_tools_find(const char *bindir, const char *const *programs, int min_major, int max_major,
 	struct pg_tools *ret, struct error *err);
+
+/* Reads "pg_dump (PostgreSQL) 15.18 (Debian …)" -> "15.18" (caller frees), 15; false if it is not that. */
+bool pg_tools_parse_version(const char *text, char **ret_version, int *ret_major);
 
 /* "<bindir>/<program>", caller frees. */
 char *pg_tools_path(const struct pg_tools *t, const char *program);
