@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: PostgreSQL
 """A backup equals its source: restored by stock pg_restore and by dbops, compared by SQL that is not dbops'."""
-import subprocess
-
 import pytest
 
 from support.archive import backup, files_below, inflate, manifest, table_file
-from support.compare import assert_equal, describe, rows_of, schema_of
+from support.compare import assert_equal, rows_of, schema_of
 from support.runner import Dbops
 
 
