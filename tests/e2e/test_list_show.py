@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: PostgreSQL
+"""What list and show say, and how a backup is named."""
+import re
+
+import pytest
+
+from support.archive import backup, manifest
+from support.runner import EXIT
+
+
+def test_list_of_nothing(dbops):
+    (dbops.folder / "backups").mkdir()
+    document = dbops.json("list", "--dir", "backups")
+    assert document["schema_version"] == 1 and document["backups"] == []
+    assert dbops("list").stdout.strip() == "" or "no backups" in dbops("list").stderr.lower() or dbops("list").stdout
+
+
+def test_list_one(dbops, shop):
+    report, folder = backup(dbops, shop)
+    (entry,) = dbops.json("list", "--dir", "backups")["backups"]
+    assert entry["id"] == report["id"]
+    assert entry["database"] == shop.name
+    assert entry["complete"] is True
+    assert entry["rows"] == report["rows"] == 500 + 5000 + 30000 + 3000 + 100
+    assert entry["verified"] is None
+    assert report["id"] in dbops("list", "--dir", "backups").stdout
+
+
+def test_backups_dir_is_the_default(dbops, shop):
+    report = dbops.json("backup", "-d", shop)
+    assert (dbops.folder / "backups").is_dir()
+    assert [b["id"] for b in dbops.json("list")["backups"]] == [report["id"]]
+
+
+def test_verified_is_remembered(dbops, shop):
+    report, _ = backup(dbops, shop)
+    dbops("verify", "latest")
+    (entry,) = dbops.json("list")["backups"]
+    assert entry["verified"]["depth"] == "full" and entry["verified"]["at"].endswith("Z")
+    dbops("verify", "latest", "--restore")
+    (entry,) = dbops.json("list")["backups"]
+    assert entry["verified"]["depth"] == "restore"
+
+
+def test_a_failed_verification_is_not_shown_as_verified(dbops, shop):
+    _, folder = backup(dbops, shop)
+    dbops("verify", "latest")
+    (folder / "globals.sql").write_text("changed")
+    dbops("verify", "latest", expect=EXIT["damaged"])
+    (entry,) = dbops.json("list")["backups"]
+    assert entry["verified"] is None or entry["verified"].get("ok") is False
+
+
+def test_incomplete_is_listed_as_such(dbops, shop):
+    """A folder without its manifest: what a killed run leaves."""
+    report, folder = backup(dbops, shop)
+    second, second_folder = backup(dbops, shop)
+    (second_folder / "dbops.json").unlink()
+    entries = {b["id"]: b for b in dbops.json("list")["backups"]}
+    assert entries[report["id"]]["complete"] is True
+    assert second["id"] not in entries or entries[second["id"]]["complete"] is False
+    assert dbops.json("show", "latest")["id"] == report["id"], "latest is the newest complete one"
+
+
+def test_ids_sort_by_time(dbops, shop):
+    ids = [backup(dbops, shop, "--table", "customers")[0]["id"] for _ in range(3)]
+    assert ids == sorted(ids) and len(set(ids)) == 3
+
+
+def test_show(dbops, shop):
+    report, folder = backup(dbops, shop)
+    document = dbops.json("show", report["id"])
+    tables = {(t["schema"], t["table"]): t for t in document["tables"]}
+    assert tables["public", "events"]["rows"] == 30000
+    assert tables["archive", "Old Orders"]["rows"] == 100
+    assert re.fullmatch("[0-9a-f]{32}", tables["public", "events"]["fingerprint"])
+    text = dbops("show", report["id"]).stdout
+    assert "events" in text and "Old Orders" in text
+
+
+@pytest.mark.parametrize("operand", ["id", "prefix", "latest", "path"])
+def test_ways_to_name_a_backup(dbops, shop, operand):
+    report, folder = backup(dbops, shop)
+    name = {"id": report["id"], "prefix": report["id"][:-2], "latest": "latest", "path": folder}[operand]
+    assert dbops.json("show", name)["id"] == report["id"]
+
+
+def test_an_ambiguous_prefix_names_the_candidates(dbops, shop):
+    first, _ = backup(dbops, shop)
+    second, _ = backup(dbops, shop)
+    result = dbops("show", first["id"][:4], expect=range(64, 79))
+    assert first["id"] in result.stderr and second["id"] in result.stderr
+
+
+def test_an_unknown_backup(dbops, shop):
+    backup(dbops, shop)
+    result = dbops("show", "19700101", expect=EXIT["not_found"])
+    assert "19700101" in result.stderr
+
+
+def test_a_folder_that_does_not_exist(dbops):
+    result = dbops("list", "--dir", "nowhere/at/all", expect=(0, EXIT["not_found"]))
+    assert result.code == 0 or "nowhere" in result.stderr
+
+
+def test_two_databases_side_by_side(dbops, shop, db):
+    backup(dbops, shop)
+    backup(dbops, db)
+    assert {b["database"] for b in dbops.json("list")["backups"]} == {shop.name, db.name}
+
+
+def test_strange_database_names(dbops, cluster, new_db):
+    """Slashes, spaces, quotes, percent signs and non-ASCII in a name: stored, listed and found again."""
+    name = "../Bür o/%s'\"x"
+    cluster.sql("CREATE DATABASE " + '"' + name.replace('"', '""') + '"')
+    database = cluster.database(name)
+    try:
+        from psycopg.conninfo import make_conninfo
+        report = dbops.json("backup", "-d", make_conninfo(dbname=name))
+        assert str(dbops.folder / "backups") in report["path"] and "/../" not in report["path"].replace(str(dbops.folder), "")
+        (entry,) = dbops.json("list")["backups"]
+        assert entry["database"] == name
+        dbops("verify", "latest")
+    finally:
+        cluster.sql('DROP DATABASE "' + name.replace('"', '""') + '"')
+
+
+@pytest.mark.parametrize("form", ["table", "expanded", "json", "ndjson", "csv"])
+def test_formats(dbops, shop, form):
+    report, _ = backup(dbops, shop)
+    assert report["id"] in dbops("list", f"--format={form}").stdout
+
+
+def test_manifest_says_what_is_not_in_it(dbops, shop):
+    _, folder = backup(dbops, shop, "--exclude-table-data", "events")
+    text = str(manifest(folder)).lower()
+    assert "exclude-table-data" in text and "events" in text
