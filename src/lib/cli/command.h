@@ -16,16 +16,17 @@
 struct app;
 
 /* What the framework provides before run() is called. */
-#define NEED_SERVER     1u /* connection options (-d -h -p -U -w); app_connection_params() */
-#define NEED_REPOSITORY 2u /* --dir and --from; app_open_repository() */
-#define NEED_REMOTE     4u /* S3 options of a remote (--ca-file, …) without --dir/--from */
+#define NEED_SERVER     1u /* -d -h -p -U -w: app->dbname, host, port, user, no_password */
+#define NEED_REPOSITORY 2u /* --dir and --from: app->dir, app->from; and --ca-file */
+#define NEED_REMOTE     4u /* --ca-file of a remote without --dir/--from: app->ca_file */
 
 /* Flags. */
 #define COMMAND_DESTRUCTIVE 1u /* gets --yes and --dry-run: app_confirm(), app->dry_run */
 #define COMMAND_HIDDEN      2u
-#define COMMAND_ROWS        4u /* prints rows or a document: gets --format */
-#define COMMAND_WATCH       8u /* gets --watch SECONDS */
-#define COMMAND_JUDGES      16u /* also formats prom and nagios */
+#define COMMAND_ROWS        4u /* gets --format: all formats when it has columns, else text|json */
+#define COMMAND_DOCUMENT    8u /* prints one document: --format text|json, columns or not */
+#define COMMAND_NO_CONFIG   16u /* runs without dbops.yaml, even with a broken one */
+#define COMMAND_ROOT        32u /* dbops itself: gets --version */
 
 /* Operands after the options. The last one may repeat (max > 1; 0 = any number). */
 struct operand {
@@ -58,5 +59,32 @@ struct command {
 
 /* The root: its children are the commands (src/cmd/commands.c). */
 extern const struct command root_command;
+
+/* The child called name; NULL = there is none. Hidden ones are found, too. */
+const struct command *command_child(const struct command *c, const char *name);
+/* The child whose name is nearest to a mistyped one, or NULL. */
+const char *command_nearest_child(const struct command *c, const char *name);
+
+/* Calls visit for c and everything below it, hidden ones left out, parents first; path is what
+ * the user types: "dbops config show". */
+void command_walk(const struct command *c, const char *path,
+	void (*visit)(const struct command *c, const char *path, void *data), void *data);
+
+/* How the framework's options come to a command. */
+#define OPTION_SETS_MAX 7
+struct option_set {
+	const char *title;            /* heading in --help */
+	const struct option *options;
+	bool of_app;                  /* offsets are into struct app, not into the args struct */
+};
+struct option_sets {
+	struct option_set items[OPTION_SETS_MAX];
+	size_t len;
+};
+/* All options that c accepts, its own first. */
+void command_option_sets(const struct command *c, struct option_sets *ret);
+/* The option called name (len bytes) or with that letter, in the order of the sets; NULL = none. */
+const struct option *sets_find_long(const struct option_sets *sets, const char *name, size_t len);
+const struct option *sets_find_short(const struct option_sets *sets, char name);
 
 #endif

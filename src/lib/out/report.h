@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "cleanup.h"
 #include "json.h"
 #include "strbuf.h"
 
@@ -79,7 +80,17 @@ void report_row(struct report *r, const struct cell *cells);
 struct error;
 bool report_end(struct report *r, struct error *err);
 
-/* A command that prints one document instead of rows fills an object by json_*; both calls take
+/* Frees r without writing more, after a failure between begin and end. NULL is fine. */
+void report_discard(struct report *r);
+DEFINE_CLEANUP(struct report, report_discard)
+#define _cleanup_report_ _cleanup_(report_discardp)
+
+/* The words of --format; NULL-terminated, in the order of enum report_format. */
+extern const char *const report_format_names[];
+/* False when name is none of them. "text" is FORMAT_TABLE. */
+bool report_format_parse(const char *name, enum report_format *ret);
+
+/* A command that prints one document instead of rows fills an object by jsonw_*; both calls take
  * care of schema_version, final newline and write errors. */
 bool report_document(const struct report_options *o, void (*fill)(struct json *j, const void *data),
 	const void *data, struct error *err);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "error.h"
 #include "vec.h"
 
 enum option_type {
@@ -51,7 +52,7 @@ struct option {
 	const char *config_key; /* "backup.jobs" in dbops.yaml, or NULL */
 	const char *fallback;   /* default as text, or NULL = NULL/0/false/empty */
 	const char *const *choices;
-	int64_t min, max;       /* OPTION_INT, _SIZE, _DURATION; both 0 = 0..INT64_MAX */
+	int64_t min, max;       /* OPTION_INT, _SIZE, _DURATION; max 0 = no limit */
 	size_t offset;
 	unsigned flags;
 	enum completion complete;
@@ -75,5 +76,27 @@ struct option {
 #define OPT_LIST(a, f, ...)     OPT_FIELD_(OPTION_LIST, a, f, struct strvec, __VA_ARGS__)
 #define OPT_GROUP(text)         { .type = OPTION_GROUP, .long_name = (text) }
 #define OPT_END                 { .type = OPTION_END }
+
+/* Reads text as o's type says and stores it in o's field of args; a list gets one more item.
+ * Strings are borrowed. Wrong text: EXIT_USAGE with what is wrong with it, without saying where
+ * it came from (the caller puts that before it). */
+bool option_set(const struct option *o, void *args, const char *text, struct error *err);
+/* Frees the lists in args. */
+void option_release(const struct option *options, void *args);
+
+/* The option called name; NULL when there is none. options may be NULL. */
+const struct option *option_find_long(const struct option *options, const char *name, size_t len);
+const struct option *option_find_short(const struct option *options, char name);
+
+/* False for flags. */
+static inline bool option_takes_value(const struct option *o)
+{
+	return o->type != OPTION_FLAG;
+}
+/* False for headings. */
+static inline bool option_is_real(const struct option *o)
+{
+	return o->type != OPTION_GROUP;
+}
 
 #endif

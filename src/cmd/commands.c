@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * commands.c - the root table and nothing else.
+ */
+#include "commands.h"
+
+static const struct command *const commands[] = {
+	&help_command,
+	&version_command,
+	NULL,
+};
+
+const struct command root_command = {
+	.name = "dbops",
+	.summary = "back up, verify, restore and inspect PostgreSQL databases",
+	.detail = "dbops takes backups that stock pg_restore restores, proves them, keeps them on disk or "
+		  "in S3, and shows what a database is doing.",
+	.children = commands,
+	.flags = COMMAND_ROOT | COMMAND_NO_CONFIG,
+};

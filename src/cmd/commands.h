@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * commands.h - every command of the root table. A new command is one line here, one in commands.c
+ * and one in meson.build.
+ */
+#ifndef DBOPS_COMMANDS_H
+#define DBOPS_COMMANDS_H
+
+#include "app.h"
+
+extern const struct command complete_command;
+extern const struct command completion_command;
+extern const struct command config_command;
+extern const struct command help_command;
+extern const struct command version_command;
+
+#endif

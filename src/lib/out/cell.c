@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include <inttypes.h>
+#include <math.h>
+
+#include "clock.h"
+#include "error.h"
+#include "writer.h"
+
+void cell_add_raw(enum cell_type type, const struct cell *c, struct strbuf *out)
+{
+	if (c->null)
+		return;
+	switch (type) {
+	case CELL_TEXT:
+	case CELL_ID:
+		strbuf_adds(out, c->text);
+		break;
+	case CELL_INT:
+	case CELL_SIZE:
+		strbuf_addf(out, "%" PRId64, c->number);
+		break;
+	case CELL_BOOL:
+		strbuf_adds(out, c->number ? "true" : "false");
+		break;
+	case CELL_TIME:
+		clock_format_utc(c->number, c->number % 1000000 != 0, out);
+		break;
+	case CELL_DURATION:
+	case CELL_PERCENT:
+		if (isfinite(c->real))
+			strbuf_addf(out, "%.3f", c->real);
+		break;
+	case CELL_END:
+		BUG("a cell without a column");
+	}
+}
+
+void cell_add_text(enum cell_type type, const struct cell *c, struct strbuf *out)
+{
+	if (c->null)
+		return;
+	switch (type) {
+	case CELL_INT:
+		count_format(c->number, out);
+		break;
+	case CELL_SIZE:
+		size_format(c->number, out);
+		break;
+	case CELL_DURATION:
+		if (isfinite(c->real))
+			duration_format(c->real, out);
+		break;
+	case CELL_PERCENT:
+		if (isfinite(c->real))
+			strbuf_addf(out, "%.1f %%", c->real);
+		break;
+	case CELL_BOOL:
+		strbuf_adds(out, c->number ? "yes" : "no");
+		break;
+	case CELL_TIME:
+		clock_format_utc(c->number, false, out);
+		break;
+	case CELL_TEXT:
+	case CELL_ID:
+	case CELL_END:
+		add_printable(out, c->text);
+		break;
+	}
+}
+
+bool cell_is_right_aligned(enum cell_type type)
+{
+	return type == CELL_INT || type == CELL_SIZE || type == CELL_DURATION || type == CELL_PERCENT;
+}
+
+void add_printable(struct strbuf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '\n' || c == '\t')
+			strbuf_addch(out, ' ');
+		else
+			strbuf_addch(out, c < 0x20 || c == 0x7f ? '?' : *s);
+	}
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "report.h"
+
+#include <errno.h>
+#include "error.h"
+#include "writer.h"
+#include "xalloc.h"
+
+#define FLUSH_AT (64u << 10)
+
+const char *const report_format_names[] = { "table", "expanded", "json", "ndjson", "csv", NULL };
+
+static const struct writer *const writers[] = {
+	[FORMAT_TABLE] = &table_writer, [FORMAT_EXPANDED] = &expanded_writer,
+	[FORMAT_JSON] = &json_writer,   [FORMAT_NDJSON] = &ndjson_writer,
+	[FORMAT_CSV] = &csv_writer,
+};
+
+bool report_format_parse(const char *name, enum report_format *ret)
+{
+	if (strcmp(name, "text") == 0) {
+		*ret = FORMAT_TABLE;
+		return true;
+	}
+	for (unsigned i = 0; report_format_names[i]; i++)
+		if (strcmp(report_format_names[i], name) == 0) {
+			*ret = (enum report_format)i;
+			return true;
+		}
+	return false;
+}
+
+struct report *report_begin(const struct report_options *o, const char *name,
+	const struct column *columns)
+{
+	struct report *r = xcalloc(1, sizeof(*r));
+
+	*r = (struct report){
+		.writer = writers[o->format],
+		.options = *o,
+		.name = name,
+		.columns = columns,
+		.buffer = STRBUF_INIT,
+	};
+	while (columns[r->column_count].type != CELL_END)
+		r->column_count++;
+	r->json = (struct json)JSON_INIT(&r->buffer, o->format == FORMAT_JSON ? 2 : 0);
+	r->writer->begin(r);
+	return r;
+}
+
+struct json *report_header(struct report *r)
+{
+	if (r->options.format != FORMAT_JSON)
+		return NULL;
+	if (r->rows)
+		BUG("report_header() after the first row");
+	return &r->json;
+}
+
+/* Write errors stay in the stream (ferror) until report_end() looks. */
+static void flush(struct report *r, size_t at)
+{
+	if (r->buffer.len <= at)
+		return;
+	fwrite(r->buffer.buf, 1, r->buffer.len, r->options.out);
+	strbuf_reset(&r->buffer);
+}
+
+void report_row(struct report *r, const struct cell *cells)
+{
+	r->writer->row(r, cells);
+	r->rows++;
+	/* a reader of ndjson acts on each line as it comes */
+	flush(r, r->options.format == FORMAT_NDJSON ? 0 : FLUSH_AT);
+}
+
+static bool finish(FILE *out, struct error *err)
+{
+	errno = 0;
+	if (fflush(out) == 0 && !ferror(out))
+		return true;
+	return error_set_errno(err, EXIT_CANNOT_WRITE, errno ? errno : EIO, "cannot write the output");
+}
+
+bool report_end(struct report *r, struct error *err)
+{
+	_cleanup_report_ struct report *owned = r;
+
+	r->writer->end(r);
+	flush(r, 0);
+	return finish(r->options.out, err);
+}
+
+void report_discard(struct report *r)
+{
+	if (r->writer->release)
+		r->writer->release(r);
+	strbuf_release(&r->buffer);
+	free(r);
+}
+
+bool report_document(const struct report_options *o, void (*fill)(struct json *j, const void *data),
+	const void *data, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	struct json j = JSON_INIT(&text, o->format == FORMAT_NDJSON ? 0 : 2);
+
+	jsonw_object_begin(&j, NULL);
+	jsonw_int(&j, "schema_version", 1);
+	fill(&j, data);
+	jsonw_object_end(&j);
+	strbuf_addch(&text, '\n');
+	fwrite(text.buf, 1, text.len, o->out);
+	return finish(o->out, err);
+}
