@@ -26,11 +26,12 @@ void proc_child_setup(pid_t parent)
 		_exit(127);
 }
 
-static size_t name_length(const char *assignment)
+/* Whether an entry of the environment has the name of "NAME=value" or "NAME". */
+static bool same_name(const char *entry, const char *assignment)
 {
-	const char *eq = strchr(assignment, '=');
+	size_t n = strcspn(assignment, "=");
 
-	return eq ? (size_t)(eq - assignment) + 1 : strlen(assignment);
+	return strncmp(entry, assignment, n) == 0 && entry[n] == '=';
 }
 
 /* Our environment with the additions; strings are borrowed. Caller frees the array. */
@@ -42,12 +43,13 @@ static char **merged_environment(const struct strvec *add)
 		bool replaced = false;
 
 		for (size_t i = 0; add && i < add->len; i++)
-			replaced |= strncmp(*e, add->items[i], name_length(add->items[i])) == 0;
+			replaced |= same_name(*e, add->items[i]);
 		if (!replaced)
 			*vec_push(&env) = *e;
 	}
 	for (size_t i = 0; add && i < add->len; i++)
-		*vec_push(&env) = add->items[i];
+		if (strchr(add->items[i], '='))
+			*vec_push(&env) = add->items[i];
 	*vec_push(&env) = NULL;
 	return env.items;
 }

@@ -15,7 +15,7 @@
 
 struct proc_spec {
 	const char *const *argv; /* argv[0] is the program's path; NULL-terminated */
-	const struct strvec *env; /* "NAME=value" set on top of ours; NULL = nothing */
+	const struct strvec *env; /* on top of ours: "NAME=value" sets, "NAME" unsets; NULL = nothing */
 	const void *input;        /* fed to stdin; NULL = /dev/null */
 	size_t input_len;
 	struct strbuf *output;    /* stdout is collected here; NULL = /dev/null */

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "repo.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <time.h>
+#include "clock.h"
+#include "codec.h"
+#include "xalloc.h"
+
+#define ID_TIME_LEN 16 /* 20261120T203616Z */
+#define VERIFIED_MAX_BYTES 65536
+
+char *repo_series(const char *database)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	/* a leading dot would hide the folder or be ".." */
+	if (database[0] == '.') {
+		strbuf_adds(&sb, "%2E");
+		database++;
+	}
+	strbuf_add_percent(&sb, database, "");
+	return strbuf_detach(&sb);
+}
+
+char *repo_new_id(int64_t now_us)
+{
+	time_t t = (time_t)(now_us / 1000000);
+	unsigned char random[3];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		memcpy(random, &now_us, sizeof(random));
+	return xasprintf("%04d%02d%02dT%02d%02d%02dZ-%02x%02x%02x", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		tm.tm_hour, tm.tm_min, tm.tm_sec, random[0], random[1], random[2]);
+}
+
+bool repo_id_time(const char *id, int64_t *ret_us)
+{
+	struct tm tm = { 0 };
+	int used = 0;
+
+	if (strlen(id) < ID_TIME_LEN + 2 || id[ID_TIME_LEN] != '-' ||
+		strspn(id + ID_TIME_LEN + 1, "0123456789abcdef") != strlen(id) - ID_TIME_LEN - 1)
+		return false;
+	for (int i = 0; i < ID_TIME_LEN; i++)
+		if (i == 8 ? id[i] != 'T' : i == 15 ? id[i] != 'Z' : !isdigit((unsigned char)id[i]))
+			return false;
+	if (sscanf(id, "%4d%2d%2dT%2d%2d%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+		    &tm.tm_sec, &used) != 6 ||
+		used != ID_TIME_LEN)
+		return false;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	*ret_us = (int64_t)timegm(&tm) * 1000000;
+	return true;
+}
+
+char *repo_prefix(const char *database, const char *id)
+{
+	autofree char *series = repo_series(database);
+
+	return xasprintf("%s/%s/", series, id);
+}
+
+void backup_entry_release(struct backup_entry *e)
+{
+	free(e->id);
+	free(e->series);
+	free(e->prefix);
+	free(e->problem);
+	manifest_release(&e->manifest);
+	*e = (struct backup_entry){ 0 };
+}
+
+void catalog_release(struct catalog *c)
+{
+	for (size_t i = 0; i < c->len; i++)
+		backup_entry_release(&c->items[i]);
+	free(c->items);
+	*c = (struct catalog){ 0 };
+}
+
+char *backup_key(const struct backup_entry *e, const char *name)
+{
+	return xasprintf("%s%s", e->prefix, name);
+}
+
+/* Reads the manifest. Missing or damaged is not an error here: the backup is incomplete then. */
+static bool load_manifest(struct storage *s, struct backup_entry *e, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_error_ struct error problem = ERROR_INIT;
+	autofree char *key = backup_key(e, MANIFEST_NAME);
+
+	e->complete = storage_get_all(s, key, MANIFEST_MAX_BYTES, &text, &problem) &&
+		      manifest_parse(text.buf, text.len, &e->manifest, &problem);
+	if (e->complete)
+		return true;
+	if (problem.code == EXIT_NOT_FOUND) {
+		e->problem = xstrdup("no manifest: the run did not finish");
+		return true;
+	}
+	if (problem.code == EXIT_DAMAGED || problem.code == EXIT_REFUSED) {
+		e->problem = xasprintf("%s%s%s", problem.message, problem.detail ? ": " : "",
+			problem.detail ? problem.detail : "");
+		return true;
+	}
+	return error_move(err, &problem);
+}
+
+static bool load_verification(struct storage *s, struct backup_entry *e, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_error_ struct error problem = ERROR_INIT;
+	autofree char *key = backup_key(e, VERIFIED_NAME);
+
+	if (storage_get_all(s, key, VERIFIED_MAX_BYTES, &text, &problem)) {
+		verification_parse(text.buf, text.len, &e->verified);
+		return true;
+	}
+	return problem.code == EXIT_NOT_FOUND || error_move(err, &problem);
+}
+
+/* Keeps what a list shows: thousands of tables times hundreds of backups would not fit. */
+static void drop_tables(struct manifest *m)
+{
+	struct manifest lists = { .tables = m->tables, .large_objects = m->large_objects };
+
+	memset(&m->tables, 0, sizeof(m->tables));
+	memset(&m->large_objects, 0, sizeof(m->large_objects));
+	manifest_release(&lists);
+}
+
+/* "<series>/<id>/" -> entry. */
+static void fill_entry(struct backup_entry *e, const char *key)
+{
+	const char *slash = strchr(key, '/');
+
+	e->series = xstrndup(key, (size_t)(slash - key));
+	e->id = xstrndup(slash + 1, strlen(slash + 1) - 1);
+	e->prefix = xstrdup(key);
+}
+
+static bool is_partial(const char *id)
+{
+	size_t n = strlen(id), m = strlen(PARTIAL_SUFFIX);
+
+	return n > m && strcmp(id + n - m, PARTIAL_SUFFIX) == 0;
+}
+
+/* A folder of ours has an id for a name, with or without the suffix. */
+static bool is_backup_folder(const char *id)
+{
+	autofree char *bare = is_partial(id) ? xstrndup(id, strlen(id) - strlen(PARTIAL_SUFFIX)) : xstrdup(id);
+	int64_t ignored;
+
+	return repo_id_time(bare, &ignored);
+}
+
+static bool add_series(struct storage *s, const char *series, struct catalog *ret, struct error *err)
+{
+	_cleanup_listing_ struct storage_listing folders = { 0 };
+
+	if (!storage_list(s, series, true, &folders, err))
+		return false;
+	for (size_t i = 0; i < folders.len; i++) {
+		struct backup_entry e = { 0 };
+
+		if (folders.items[i].size >= 0)
+			continue;
+		fill_entry(&e, folders.items[i].key);
+		if (is_backup_folder(e.id))
+			*vec_push(ret) = e;
+		else
+			backup_entry_release(&e);
+	}
+	return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct backup_entry *x = a, *y = b;
+	int r = strcmp(x->id, y->id);
+
+	return r ? r : strcmp(x->series, y->series);
+}
+
+/* Names only. */
+static bool catalog_scan(struct storage *s, struct catalog *ret, struct error *err)
+{
+	_cleanup_listing_ struct storage_listing series = { 0 };
+
+	*ret = (struct catalog){ 0 };
+	if (!storage_list(s, "", true, &series, err))
+		return false;
+	for (size_t i = 0; i < series.len; i++)
+		if (series.items[i].size < 0 && !add_series(s, series.items[i].key, ret, err))
+			return false;
+	if (ret->len)
+		qsort(ret->items, ret->len, sizeof(*ret->items), by_id);
+	return true;
+}
+
+static bool load_entry(struct storage *s, struct backup_entry *e, struct error *err)
+{
+	if (is_partial(e->id)) {
+		e->problem = xstrdup("the run did not finish");
+		return true;
+	}
+	return load_manifest(s, e, err) && (!e->complete || load_verification(s, e, err));
+}
+
+bool catalog_load(struct storage *s, struct catalog *ret, struct error *err)
+{
+	if (!catalog_scan(s, ret, err))
+		return false;
+	for (size_t i = 0; i < ret->len; i++) {
+		if (!load_entry(s, &ret->items[i], err))
+			return false;
+		drop_tables(&ret->items[i].manifest);
+	}
+	return true;
+}
+
+static bool not_found(struct storage *s, const char *operand, const struct catalog *c, struct error *err)
+{
+	bool latest = strcmp(operand, "latest") == 0;
+
+	error_set(err, EXIT_NOT_FOUND, latest ? "there is no complete backup" : "there is no backup \"%s\"", operand);
+	error_detail(err, "%s holds %zu backup folder%s.", s->url, c->len, c->len == 1 ? "" : "s");
+	return error_hint(err, "See \"dbops list\"; --dir or --from say where to look.");
+}
+
+/* Moves entry i out of the catalog. */
+static bool take_entry(struct storage *s, struct catalog *c, size_t i, struct backup_entry *ret, struct error *err)
+{
+	*ret = c->items[i];
+	c->items[i] = (struct backup_entry){ 0 };
+	if (!ret->complete && !ret->problem && !load_entry(s, ret, err))
+		return false;
+	if (ret->complete)
+		return true;
+	error_set(err, EXIT_DAMAGED, "backup \"%s\" is not complete", ret->id);
+	return error_detail(err, "%s.", ret->problem);
+}
+
+static bool find_latest(struct storage *s, const char *series, struct catalog *c, struct backup_entry *ret,
+	struct error *err)
+{
+	for (size_t i = c->len; i-- > 0;) {
+		struct backup_entry *e = &c->items[i];
+
+		if (series && strcmp(e->series, series) != 0)
+			continue;
+		if (!load_entry(s, e, err))
+			return false;
+		if (e->complete)
+			return take_entry(s, c, i, ret, err);
+	}
+	return not_found(s, "latest", c, err);
+}
+
+bool catalog_find(struct storage *s, const char *series, const char *operand, struct backup_entry *ret,
+	struct error *err)
+{
+	_cleanup_catalog_ struct catalog c = { 0 };
+	size_t found = SIZE_MAX;
+
+	*ret = (struct backup_entry){ 0 };
+	if (!catalog_scan(s, &c, err))
+		return false;
+	if (strcmp(operand, "latest") == 0)
+		return find_latest(s, series, &c, ret, err);
+	for (size_t i = 0; i < c.len; i++) {
+		const char *id = c.items[i].id;
+
+		if (strcmp(id, operand) == 0)
+			return take_entry(s, &c, i, ret, err);
+		if (strncmp(id, operand, strlen(operand)) != 0 || !operand[0])
+			continue;
+		if (found != SIZE_MAX) {
+			error_set(err, EXIT_USAGE, "\"%s\" is the beginning of several backup ids", operand);
+			return error_detail(err, "Among them \"%s\" and \"%s\".", c.items[found].id, id);
+		}
+		found = i;
+	}
+	if (found == SIZE_MAX)
+		return not_found(s, operand, &c, err);
+	return take_entry(s, &c, found, ret, err);
+}
+
+bool catalog_open_root(struct storage *s, struct backup_entry *ret, struct error *err)
+{
+	*ret = (struct backup_entry){ .id = xstrdup(""), .series = xstrdup(""), .prefix = xstrdup("") };
+	if (!load_manifest(s, ret, err) || (ret->complete && !load_verification(s, ret, err)))
+		return false;
+	if (ret->complete) {
+		free(ret->id);
+		ret->id = xstrdup(ret->manifest.id);
+		return true;
+	}
+	error_set(err, EXIT_DAMAGED, "%s is not a complete backup of dbops", s->url);
+	return error_detail(err, "%s.", ret->problem);
+}
+
+bool backup_read_file(struct storage *s, const struct backup_entry *e, const char *name, struct strbuf *ret,
+	struct error *err)
+{
+	const struct manifest_plain *f = manifest_find_file(&e->manifest, name);
+	autofree char *key = backup_key(e, name);
+	_cleanup_strbuf_ struct strbuf hex = STRBUF_INIT;
+	uint8_t hash[32];
+
+	if (!f)
+		return error_set(err, EXIT_NOT_FOUND, "backup \"%s\" has no \"%s\"", e->id, name);
+
+	/* one byte more than expected, so that a longer file shows */
+	bool ok = storage_get_all(s, key, (size_t)f->bytes + 1, ret, err);
+
+	if (!ok && err && (err->code == EXIT_NOT_FOUND || err->code == EXIT_DAMAGED)) {
+		err->code = EXIT_DAMAGED;
+		return error_prefix(err, "backup \"%s\": file \"%s\"", e->id, name);
+	}
+	if (!ok)
+		return false;
+	codec_sha256(ret->buf, ret->len, hash);
+	strbuf_add_hex(&hex, hash, sizeof(hash));
+	if ((int64_t)ret->len == f->bytes && strcmp(hex.buf, f->sha256) == 0)
+		return true;
+	error_set(err, EXIT_DAMAGED, "backup \"%s\": file \"%s\" is damaged", e->id, name);
+	return error_detail(err, "It has %zu bytes and SHA-256 %s; the manifest says %lld bytes and %s.", ret->len,
+		hex.buf, (long long)f->bytes, f->sha256);
+}
+
+bool backup_store_verification(struct storage *s, const struct backup_entry *e, const struct verification *v,
+	struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	autofree char *key = backup_key(e, VERIFIED_NAME);
+
+	verification_write(v, e->manifest.id, &text);
+	return storage_put(s, key, text.buf, text.len, err);
+}
