@@ -60,23 +60,23 @@ static bool is_location(const char *line, size_t len)
 	return len > 10 && strncmp(line, "LOCATION:", 9) == 0;
 }
 
-/* One line, without SQLSTATE and source location. */
+/* One line, without SQLSTATE, source location and libpq's questions ("\tIs the server running …?"). */
 static void add_plain(struct strbuf *sb, const char *text)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 
-		if (len && !is_location(text, len)) {
+		if (len && text[0] != '\t' && !is_location(text, len)) {
 			autofree char *line = xstrndup(text, len);
 			const char *state = find_sqlstate(line);
 
 			if (sb->len)
-				strbuf_addch(sb, ' ');
+				strbuf_adds(sb, "; ");
 			if (state) {
 				strbuf_add(sb, line, (size_t)(state - line) + 2);
 				strbuf_adds(sb, state + 10);
 			} else {
-				strbuf_adds(sb, line + strspn(line, " \t"));
+				strbuf_adds(sb, line);
 			}
 		}
 		text += len + (text[len] == '\n');

@@ -172,7 +172,9 @@ static bool parse_dbname(const char *dbname, struct pg_options *ret, struct strb
 bool pg_options_parse(const struct pg_params *p, struct pg_options *ret, struct strbuf *dropped,
 	struct error *err)
 {
-	if (p->dbname && p->dbname[0] && !parse_dbname(p->dbname, ret, dropped, err))
+	if (p->isolated)
+		pg_options_set(ret, "dbname", p->dbname);
+	else if (p->dbname && p->dbname[0] && !parse_dbname(p->dbname, ret, dropped, err))
 		return false;
 	if (p->host) {
 		pg_options_set(ret, "host", p->host);

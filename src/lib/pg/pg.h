@@ -29,7 +29,7 @@ struct pg_params {
 	const char *host, *port, *user;
 	bool no_password;   /* -w: libpq never prompts; we never do either, so this is the default */
 	const char *application_name; /* "dbops backup"; PGAPPNAME or the URL's own win */
-	bool isolated; /* take nothing from the PG* environment (scratch servers) */
+	bool isolated; /* scratch servers: dbname is a plain name, nothing comes from PG* variables */
 };
 
 struct pg_session; /* what only src/lib/pg needs: options, cancel key */

@@ -155,12 +155,13 @@ static void search_path(struct search *s)
 
 		if (dir[0] != '/' || !fs_is_executable(program))
 			continue;
-		consider(s, dir);
 
 		autofree char *real = realpath(program, NULL);
 
+		/* where the link leads there is more than what somebody linked */
 		if (real)
 			consider(s, dirname(real));
+		consider(s, dir);
 	}
 }
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * scratch_folder.c - whose the scratch folder is, how it is removed, and what happens to one
+ * whose keeper was killed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "fs.h"
+#include "scratch_internal.h"
+
+bool scratch_become(const struct scratch_user *user)
+{
+	if (!user->change)
+		return true;
+	return setgroups(0, NULL) == 0 && setresgid(user->gid, user->gid, user->gid) == 0 &&
+	       setresuid(user->uid, user->uid, user->uid) == 0;
+}
+
+void scratch_remove(const char *folder, const struct scratch_user *user)
+{
+	pid_t pid = user->change ? fork() : -1;
+
+	if (pid == 0) {
+		if (scratch_become(user))
+			fs_remove_tree(folder, NULL);
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (user->change)
+		rmdir(folder); /* the user may not be allowed to write in the folder above */
+	else
+		fs_remove_tree(folder, NULL);
+}
+
+/* A keeper holds the lock while it lives, and a folder that is meant to stay has no lock file. */
+static bool is_leftover(const char *folder, const struct scratch_user *user)
+{
+	autofree char *lock = fs_join(folder, SCRATCH_LOCK);
+	struct stat st;
+
+	if (lstat(folder, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != user->uid)
+		return false;
+
+	autoclose int fd = open(lock, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+void scratch_sweep(const char *base, const struct scratch_user *user)
+{
+	autofree char *pattern = fs_join(base, SCRATCH_PREFIX "*");
+	glob_t g;
+
+	if (glob(pattern, GLOB_NOSORT, NULL, &g) != 0)
+		return;
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		if (is_leftover(g.gl_pathv[i], user))
+			scratch_remove(g.gl_pathv[i], user);
+	globfree(&g);
+}
+
+static bool find_by_name(const char *name, struct scratch_user *ret, struct error *err)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (!pw) {
+		error_set(err, EXIT_CONFIG, "there is no user \"%s\" to run the scratch server", name);
+		return error_hint(err, "PostgreSQL refuses to run as root; name an unprivileged user with --run-as.");
+	}
+	if (pw->pw_uid == 0) {
+		error_set(err, EXIT_CONFIG, "the scratch server cannot run as \"%s\", which is root", name);
+		return error_hint(err, "PostgreSQL refuses to run as root; name an unprivileged user with --run-as.");
+	}
+	*ret = (struct scratch_user){ true, pw->pw_uid, pw->pw_gid, xstrdup(name) };
+	return true;
+}
+
+bool scratch_find_user(const char *run_as, struct scratch_user *ret, struct error *err)
+{
+	if (geteuid() == 0)
+		return find_by_name(run_as ? run_as : "postgres", ret, err);
+
+	const struct passwd *pw = getpwuid(geteuid());
+
+	*ret = (struct scratch_user){ false, geteuid(), getegid(), xstrdup(pw ? pw->pw_name : "") };
+	if (!run_as || strcmp(run_as, ret->name) == 0)
+		return true;
+	free(steal(ret->name));
+	return error_set(err, EXIT_PERMISSION, "only root can run the scratch server as \"%s\"", run_as);
+}
