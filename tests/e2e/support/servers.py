@@ -70,7 +70,7 @@ def postgres_bindirs():
     for folder in sum((glob.glob(p) for p in patterns), []):
         if not all(os.access(f"{folder}/{p}", os.X_OK) for p in ("initdb", "postgres", "pg_dump", "pg_restore", "psql")):
             continue
-        version = subprocess.run([f"{folder}/postgres", "--version"], capture_output=True, text=True)
+        version = subprocess.run(as_server_user("KILL") + [f"{folder}/postgres", "--version"], capture_output=True, text=True)
         match = re.search(r"(\d+)(\.|beta|rc|devel)", version.stdout)
         if version.returncode == 0 and match:
             found.setdefault(int(match.group(1)), folder)
