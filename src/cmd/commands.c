@@ -5,6 +5,7 @@
 #include "commands.h"
 
 static const struct command *const commands[] = {
+	&backup_command,
 	&help_command,
 	&version_command,
 	NULL,

@@ -8,6 +8,7 @@
 
 #include "app.h"
 
+extern const struct command backup_command;
 extern const struct command complete_command;
 extern const struct command completion_command;
 extern const struct command config_command;
