@@ -98,7 +98,7 @@ static size_t scheme_length(const char *s)
 {
 	size_t n = 0;
 
-	while (isalnum((unsigned char)s[n]) || (n && strchr("+-.:", s[n]) && strncmp(s + n, "://", 3)))
+	while (isalnum((unsigned char)s[n]) || (n && s[n] && strchr("+-.:", s[n]) && strncmp(s + n, "://", 3)))
 		n++;
 	return n && strncmp(s + n, "://", 3) == 0 ? n : 0;
 }
