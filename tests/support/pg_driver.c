@@ -9,9 +9,7 @@
 #include "pg.h"
 #include "proc.h"
 #include "tools.h"
-#ifdef WITH_SCRATCH
 #include "scratch.h"
-#endif
 
 static void emit(struct log *log, enum log_level level, const char *event, const char *message)
 {
@@ -130,7 +128,6 @@ static int run_tools(int argc, char **argv)
 	return 0;
 }
 
-#ifdef WITH_SCRATCH
 /* Waits until the test closes our stdin. */
 static void hold(void)
 {
@@ -175,7 +172,6 @@ static int run_scratch(int argc, char **argv)
 	hold();
 	return 0;
 }
-#endif
 
 int main(int argc, char **argv)
 {
@@ -185,9 +181,7 @@ int main(int argc, char **argv)
 	} table[] = {
 		{ "connect", run_connect }, { "query", run_query }, { "interrupt", run_interrupt },
 		{ "tools", run_tools },
-#ifdef WITH_SCRATCH
 		{ "scratch", run_scratch },
-#endif
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(table) / sizeof(table[0]); i++)
