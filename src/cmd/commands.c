@@ -6,6 +6,9 @@
 
 static const struct command *const commands[] = {
 	&backup_command,
+	&config_command,
+	&completion_command,
+	&complete_command,
 	&help_command,
 	&version_command,
 	NULL,

@@ -235,6 +235,26 @@ static bool print_help(struct app *app, struct error *err)
 		terminal ? terminal_width(app->report.out) : 80, err);
 }
 
+void app_prepare(struct app *app, int n, char *const words[])
+{
+	const struct resolve_context words_only = { .parsed = &app->parsed };
+	struct option_sets sets;
+
+	parse_words(app->root, n, words, &app->parsed, NULL);
+	app->command = app->parsed.command;
+	resolve_options(&words_only, app_global_options, app, NULL);
+	app_load_config(app, NULL);
+	if (!app->config)
+		app->config = config_new();
+
+	const struct resolve_context ctx = { &app->parsed, app->config, app->config_profile };
+
+	command_option_sets(app->command, &sets);
+	for (size_t i = 0; i < sets.len; i++)
+		if (sets.items[i].of_app)
+			resolve_options(&ctx, sets.items[i].options, app, NULL);
+}
+
 bool app_run(struct app *app, int argc, char *const argv[], struct error *err)
 {
 	bool ok = parse_words(app->root, argc - 1, argv + 1, &app->parsed, err);

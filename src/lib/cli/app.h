@@ -54,6 +54,10 @@ void app_release(struct app *app);
  * or true with app->status = the exit status. */
 bool app_run(struct app *app, int argc, char *const argv[], struct error *err);
 
+/* For completion: parses words and resolves whatever can be, without complaint; app->config is
+ * set in any case. Nothing runs. */
+void app_prepare(struct app *app, int n, char *const words[]);
+
 /* Prints the one error: "dbops: error: …", detail, hint - or one JSON line. */
 void app_print_error(struct app *app, const struct error *err);
 
