@@ -213,10 +213,9 @@ class S3Server:
         self.start()
 
     def start(self):
-        self.port = free_port()
         self.output = open(self.base / "output", "ab")
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig=KILL", "/usr/bin/python3", str(ROOT / "tests/support/s3-server"), str(self.base), str(self.port), *self.options],
+            ["setpriv", "--pdeathsig=KILL", "/usr/bin/python3", str(ROOT / "tests/support/s3-server"), str(self.base), "0", *self.options],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output, start_new_session=True)
 
         def ready():
@@ -224,6 +223,7 @@ class S3Server:
             return (self.base / "ready").exists()
 
         wait_until(ready, "the S3 server", every=0.05)
+        self.port = int((self.base / "ready").read_text())
 
     @property
     def scheme(self):
