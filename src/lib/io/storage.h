@@ -137,6 +137,8 @@ struct s3_options {
 	int64_t slots;               /* parts and requests in flight, 0 = 8 */
 	int64_t max_rate;            /* bytes/s upload, 0 = unlimited */
 	bool content_md5;            /* add Content-MD5 to puts (object lock) */
+	int64_t retry_base_ms;       /* first wait before a retry, 0 = 100 */
+	int64_t stall_seconds;       /* a transfer that does not move for so long is begun anew, 0 = 30 */
 	const struct cancel *cancel;
 };
 /* Starts the I/O thread. Does not contact the store yet. */

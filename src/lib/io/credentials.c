@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "credentials.h"
+
+#include <openssl/crypto.h>
+#include <pthread.h>
+#include "clock.h"
+#include "credentials_sources.h"
+
+#define MINUTES INT64_C(60000000)
+
+struct credentials {
+	pthread_mutex_t lock;
+	struct credentials_options options; /* points into the next members */
+	struct aws_credentials given;
+	char *region, *ca_file;
+	struct aws_credentials current; /* access_key_id NULL: none yet */
+	bool expired;                   /* the store said so */
+	int64_t next_try;               /* no early renewal before this */
+};
+
+static void wipe(char *s)
+{
+	if (s)
+		OPENSSL_cleanse(s, strlen(s));
+	free(s);
+}
+
+static char *copy(const char *s)
+{
+	return s && *s ? xstrdup(s) : NULL;
+}
+
+void aws_credentials_copy(struct aws_credentials *to, const struct aws_credentials *from)
+{
+	*to = *from;
+	to->access_key_id = xstrdup(from->access_key_id);
+	to->secret_access_key = xstrdup(from->secret_access_key);
+	to->session_token = xstrdup(from->session_token);
+}
+
+void aws_credentials_release(struct aws_credentials *c)
+{
+	wipe(c->access_key_id);
+	wipe(c->secret_access_key);
+	wipe(c->session_token);
+	*c = (struct aws_credentials){ 0 };
+}
+
+struct credentials *credentials_open(const struct credentials_options *o)
+{
+	struct credentials *c = xcalloc(1, sizeof(*c));
+
+	pthread_mutex_init(&c->lock, NULL);
+	c->given = (struct aws_credentials){
+		.access_key_id = copy(o->access_key_id),
+		.secret_access_key = copy(o->secret_access_key),
+		.session_token = copy(o->session_token),
+	};
+	c->region = copy(o->region);
+	c->ca_file = copy(o->ca_file);
+	c->options = *o;
+	c->options.access_key_id = c->given.access_key_id;
+	c->options.secret_access_key = c->given.secret_access_key;
+	c->options.session_token = c->given.session_token;
+	c->options.region = c->region;
+	c->options.ca_file = c->ca_file;
+	return c;
+}
+
+void credentials_close(struct credentials *c)
+{
+	if (!c)
+		return;
+	aws_credentials_release(&c->current);
+	aws_credentials_release(&c->given);
+	free(c->region);
+	free(c->ca_file);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static enum source_result search(
+	const struct credentials_options *o, struct aws_credentials *ret, struct error *err)
+{
+	const char *profile = o->config->profile;
+	enum source_result r = credentials_from_options(o, ret, err);
+
+	if (r == SOURCE_NONE && !o->config->profile_chosen)
+		r = credentials_from_environment(ret, err);
+	if (r == SOURCE_NONE)
+		r = credentials_from_profile_keys(o, profile, ret, err);
+	return r;
+}
+
+static bool renew(struct credentials *c, struct error *err)
+{
+	struct aws_credentials fresh = { 0 };
+	enum source_result r = search(&c->options, &fresh, err);
+
+	if (r == SOURCE_NONE) {
+		error_set(err, EXIT_PERMISSION, "there are no S3 credentials");
+		return error_hint(err, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
+				       "profile of ~/.aws/credentials.");
+	}
+	if (r == SOURCE_FAILED)
+		return error_prefix(err, "cannot get S3 credentials");
+	aws_credentials_release(&c->current);
+	c->current = fresh;
+	c->expired = false;
+	return true;
+}
+
+enum urgency { FRESH, SOON, NOW };
+
+static enum urgency urgency(const struct credentials *c, int64_t now)
+{
+	if (!c->current.access_key_id || c->expired)
+		return NOW;
+	if (!c->current.expires || now < c->current.expires - 15 * MINUTES)
+		return FRESH;
+	return now < c->current.expires - 10 * MINUTES ? SOON : NOW;
+}
+
+static bool get_locked(struct credentials *c, struct error *err)
+{
+	_cleanup_error_ struct error failure = ERROR_INIT;
+	int64_t now = clock_now_us();
+	enum urgency u = urgency(c, now);
+
+	if (u == FRESH || (u == SOON && now < c->next_try))
+		return true;
+	if (renew(c, &failure))
+		return true;
+	c->next_try = now + 1 * MINUTES;
+	return u == SOON || error_move(err, &failure);
+}
+
+bool credentials_get(struct credentials *c, struct aws_credentials *ret, struct error *err)
+{
+	pthread_mutex_lock(&c->lock);
+
+	bool ok = get_locked(c, err);
+
+	if (ok)
+		aws_credentials_copy(ret, &c->current);
+	pthread_mutex_unlock(&c->lock);
+	return ok;
+}
+
+void credentials_expired(struct credentials *c, const char *access_key_id)
+{
+	pthread_mutex_lock(&c->lock);
+	if (c->current.access_key_id && strcmp(c->current.access_key_id, access_key_id) == 0)
+		c->expired = true;
+	pthread_mutex_unlock(&c->lock);
+}
