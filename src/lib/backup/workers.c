@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "workers.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <time.h>
 #include "copy_out.h"
+#include "crew.h"
 #include "session.h"
 #include "xalloc.h"
 
@@ -19,31 +18,20 @@ struct pool {
 	pthread_mutex_t lock;    /* the members below */
 	pthread_cond_t changed;
 	unsigned running;        /* workers that still take units */
-	unsigned alive;          /* threads that have not ended */
 	struct workers_stats stats;
 	int64_t done_bytes;
-	struct error error;      /* the first failure */
-	atomic_bool stop;
 	atomic_llong raw_bytes;
+	struct worker *workers;  /* jobs of them and the leader's */
+	struct log *log;
 };
 
 struct worker {
 	struct pool *pool;
-	pthread_t thread;
-	struct pg_conn *conn;    /* under pool->lock: pool_stop() interrupts it */
+	struct pg_conn *conn;    /* under pool->lock: interrupt_all() uses it */
+	const atomic_bool *stop;
 	struct copier copier;
 	bool is_leader;
 };
-
-static void pool_fail(struct pool *p, struct error *err)
-{
-	pthread_mutex_lock(&p->lock);
-	if (!error_is_set(&p->error))
-		error_move(&p->error, err);
-	atomic_store(&p->stop, true);
-	pthread_cond_broadcast(&p->changed);
-	pthread_mutex_unlock(&p->lock);
-}
 
 static void worker_disconnect(struct worker *w)
 {
@@ -91,7 +79,7 @@ static void pause_ms(long ms)
  * is gone with it. */
 static bool may_reconnect(struct worker *w, int attempt)
 {
-	if (w->is_leader || attempt >= RECONNECTS_PER_UNIT || atomic_load(&w->pool->stop))
+	if (w->is_leader || attempt >= RECONNECTS_PER_UNIT || atomic_load(w->stop))
 		return false;
 	worker_disconnect(w);
 	pthread_mutex_lock(&w->pool->lock);
@@ -143,152 +131,108 @@ static void worker_prepare(struct worker *w)
 		.text = STRBUF_INIT,
 		.is_leader = w->is_leader,
 		.raw_bytes = &w->pool->raw_bytes,
-		.stop = &w->pool->stop,
+		.stop = w->stop,
 	};
 }
 
-static void *worker_main(void *arg)
+static bool worker_run(struct worker *w, struct error *err)
 {
-	struct worker *w = arg;
 	struct pool *p = w->pool;
-	_cleanup_error_ struct error err = ERROR_INIT;
 	struct plan_unit u;
+	bool ok = true;
 
 	worker_prepare(w);
-	while (!atomic_load(&p->stop) && plan_next(p->plan, &u))
-		if (!work_unit(w, u, &err)) {
-			pool_fail(p, &err);
-			break;
-		}
+	while (ok && !atomic_load(w->stop) && plan_next(p->plan, &u))
+		ok = work_unit(w, u, err);
 	copier_release(&w->copier);
 	worker_disconnect(w);
 	pthread_mutex_lock(&p->lock);
 	p->running--;
-	p->alive--;
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
-	return NULL;
+	return ok;
 }
 
 /* Waits for a refused unit; false when there will be none any more. */
-static bool wait_refused(struct pool *p, struct plan_unit *ret)
+static bool wait_refused(struct worker *w, struct plan_unit *ret)
 {
+	struct pool *p = w->pool;
 	bool found = false;
 
 	pthread_mutex_lock(&p->lock);
-	while (!atomic_load(&p->stop) && !(found = plan_next_refused(p->plan, ret)) && p->running)
+	while (!atomic_load(w->stop) && !(found = plan_next_refused(p->plan, ret)) && p->running)
 		pthread_cond_wait(&p->changed, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 	return found;
 }
 
 /* The leader's connection holds the locks that a worker could not get. */
-static void *leader_main(void *arg)
+static bool leader_run(struct worker *w, struct error *err)
 {
-	struct worker *w = arg;
-	_cleanup_error_ struct error err = ERROR_INIT;
 	struct plan_unit u;
+	bool ok = true;
 
-	while (wait_refused(w->pool, &u)) {
+	while (ok && wait_refused(w, &u)) {
 		if (!w->copier.maker)
 			worker_prepare(w);
-		if (!work_unit(w, u, &err)) {
-			pool_fail(w->pool, &err);
-			break;
-		}
+		ok = work_unit(w, u, err);
 	}
 	copier_release(&w->copier);
-	pthread_mutex_lock(&w->pool->lock);
-	w->pool->alive--;
-	pthread_cond_broadcast(&w->pool->changed);
-	pthread_mutex_unlock(&w->pool->lock);
-	return NULL;
+	return ok;
 }
 
-/* Workers never see signals: the main thread's handler does. */
-static bool start_thread(struct worker *w, void *(*main)(void *), struct error *err)
+static bool member_run(void *data, unsigned index, const atomic_bool *stop, struct error *err)
 {
-	sigset_t all, before;
-	int r;
+	struct pool *p = data;
+	struct worker *w = &p->workers[index];
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&w->thread, NULL, main, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r == 0 || error_set_errno(err, EXIT_UNAVAILABLE, r, "cannot start a thread");
+	w->stop = stop;
+	return w->is_leader ? leader_run(w, err) : worker_run(w, err);
 }
 
-static void interrupt_all(struct pool *p, struct worker *workers, size_t n)
+static void interrupt_all(void *data)
 {
+	struct pool *p = data;
+
 	pthread_mutex_lock(&p->lock);
-	for (size_t i = 0; i < n; i++)
-		if (workers[i].conn)
-			pg_interrupt(workers[i].conn);
+	for (int64_t i = 0; i <= p->options->jobs; i++)
+		if (p->workers[i].conn)
+			pg_interrupt(p->workers[i].conn);
+	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 }
 
-/* Until all threads ended: passes on a stop, reports progress. */
-static void supervise(struct pool *p, struct worker *workers, size_t n, struct log *log, const struct cancel *cancel)
+static void report_progress(void *data)
 {
-	bool interrupted = false;
-	unsigned alive;
+	struct pool *p = data;
 
-	do {
-		struct timespec until;
+	pthread_mutex_lock(&p->lock);
 
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += 100 * 1000000;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		pthread_mutex_lock(&p->lock);
-		if (p->alive)
-			pthread_cond_timedwait(&p->changed, &p->lock, &until);
-		alive = p->alive;
+	int64_t done = p->done_bytes;
 
-		int64_t done = p->done_bytes;
-
-		pthread_mutex_unlock(&p->lock);
-		if (cancel_requested(cancel)) {
-			_cleanup_error_ struct error err = ERROR_INIT;
-
-			cancel_check(cancel, &err);
-			pool_fail(p, &err);
-		}
-		if (atomic_load(&p->stop) && !interrupted) {
-			interrupted = true;
-			interrupt_all(p, workers, n);
-		}
-		log_progress(log, "data", done, p->plan->total_bytes);
-	} while (alive);
+	pthread_mutex_unlock(&p->lock);
+	log_progress(p->log, "data", done, p->plan->total_bytes);
 }
 
 bool workers_run(struct plan *plan, struct leader *l, const struct archive_targets *t,
 	const struct backup_options *o, const char *encoding, struct log *log, const struct cancel *cancel,
 	struct workers_stats *ret, struct error *err)
 {
-	struct pool p = { .plan = plan, .leader = l, .targets = t, .options = o, .encoding = encoding,
-		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-	size_t n = (size_t)o->jobs, started = 0;
+	size_t n = (size_t)o->jobs;
 	autofree struct worker *workers = xcalloc(n + 1, sizeof(*workers));
+	struct pool p = { .plan = plan, .leader = l, .targets = t, .options = o, .encoding = encoding, .log = log,
+		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .running = (unsigned)n,
+		.workers = workers };
+	const struct crew crew = { .threads = (unsigned)n + 1, .data = &p, .run = member_run,
+		.interrupt = interrupt_all, .tick = report_progress };
 
 	for (size_t i = 0; i <= n; i++)
 		workers[i].pool = &p;
 	workers[n].is_leader = true;
 	workers[n].conn = l->conn;
-	p.running = (unsigned)n;
-	p.alive = (unsigned)n + 1;
-	while (started <= n && start_thread(&workers[started], started < n ? worker_main : leader_main, err))
-		started++;
-	if (started <= n) {
-		pthread_mutex_lock(&p.lock);
-		p.alive -= (unsigned)(n + 1 - started);
-		p.running = p.alive;
-		pthread_mutex_unlock(&p.lock);
-		pool_fail(&p, err);
-	}
-	supervise(&p, workers, n + 1, log, cancel);
-	for (size_t i = 0; i < started; i++)
-		pthread_join(workers[i].thread, NULL);
+
+	bool ok = crew_run(&crew, cancel, err);
+
 	*ret = p.stats;
-	return !error_is_set(&p.error) || error_move(err, &p.error);
+	return ok;
 }

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "crew.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+#include "xalloc.h"
+
+struct crew_state {
+	const struct crew *crew;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	unsigned alive;
+	struct error error; /* the first one */
+	atomic_bool stop;
+};
+
+struct member {
+	struct crew_state *state;
+	unsigned index;
+	pthread_t thread;
+};
+
+static void fail(struct crew_state *s, struct error *err)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!error_is_set(&s->error))
+		error_move(&s->error, err);
+	atomic_store(&s->stop, true);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void *member_main(void *arg)
+{
+	struct member *m = arg;
+	struct crew_state *s = m->state;
+	_cleanup_error_ struct error err = ERROR_INIT;
+
+	if (!s->crew->run(s->crew->data, m->index, &s->stop, &err))
+		fail(s, &err);
+	pthread_mutex_lock(&s->lock);
+	s->alive--;
+	pthread_cond_signal(&s->ended);
+	pthread_mutex_unlock(&s->lock);
+	return NULL;
+}
+
+static bool start(struct member *m, struct error *err)
+{
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+
+	int r = pthread_create(&m->thread, NULL, member_main, m);
+
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return r == 0 || error_set_errno(err, EXIT_UNAVAILABLE, r, "cannot start a thread");
+}
+
+/* Waits at most 100 ms; false when nobody is left. */
+static bool wait_a_moment(struct crew_state *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 100 * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&s->lock);
+	if (s->alive)
+		pthread_cond_timedwait(&s->ended, &s->lock, &until);
+
+	unsigned alive = s->alive;
+
+	pthread_mutex_unlock(&s->lock);
+	return alive > 0;
+}
+
+static void supervise(struct crew_state *s, const struct cancel *cancel)
+{
+	bool interrupted = false;
+
+	while (wait_a_moment(s)) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+
+		if (!cancel_check(cancel, &err))
+			fail(s, &err);
+		if (atomic_load(&s->stop) && !interrupted) {
+			interrupted = true;
+			if (s->crew->interrupt)
+				s->crew->interrupt(s->crew->data);
+		}
+		if (s->crew->tick)
+			s->crew->tick(s->crew->data);
+	}
+	if (s->crew->tick)
+		s->crew->tick(s->crew->data);
+}
+
+bool crew_run(const struct crew *c, const struct cancel *cancel, struct error *err)
+{
+	struct crew_state s = { .crew = c, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER,
+		.alive = c->threads };
+	autofree struct member *members = xcalloc(c->threads, sizeof(*members));
+	_cleanup_error_ struct error not_started = ERROR_INIT;
+	unsigned started = 0;
+
+	for (; started < c->threads; started++) {
+		members[started] = (struct member){ .state = &s, .index = started };
+		if (!start(&members[started], &not_started))
+			break;
+	}
+	if (started < c->threads) {
+		pthread_mutex_lock(&s.lock);
+		s.alive -= c->threads - started;
+		pthread_mutex_unlock(&s.lock);
+		fail(&s, &not_started);
+	}
+	supervise(&s, cancel);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(members[i].thread, NULL);
+	return !error_is_set(&s.error) || error_move(err, &s.error);
+}
