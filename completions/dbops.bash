@@ -1,0 +1,135 @@
+# bash completion for dbops                                  -*- shell-script -*-
+# Made by 'dbops completion bash' from the command tables.
+
+# Sets commands, options, values (options that take one), files and folders.
+_dbops_facts()
+{
+	commands='' options='' values='' files='' folders=''
+	case $1 in
+	'dbops')
+		commands='backup config completion help version'
+		options='--config --profile --quiet --verbose --log-format --progress --color --help --version'
+		values='--config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops backup')
+		options='--dir --upload --no-local --label --table --exclude-table --schema --exclude-schema --exclude-table-data --schema-only --data-only --no-globals --jobs --compress --lock-timeout --split-above --no-split --part-size --pg-bindir --format --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--dir --upload --label --table -t --exclude-table -T --schema -n --exclude-schema -N --exclude-table-data --jobs -j --compress -Z --lock-timeout --split-above --part-size --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--dir --pg-bindir'
+		;;
+	'dbops config')
+		commands='show check'
+		options='--config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops config show')
+		options='--format --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops config check')
+		options='--format --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops completion')
+		options='--config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops help')
+		options='--format --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops version')
+		options='--format --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	esac
+}
+
+_dbops_has()
+{
+	[[ " $1 " == *" $2 "* ]]
+}
+
+# COMP_WORDS with what readline split at '=' and ':' put together again.
+_dbops_join()
+{
+	local i glue=1
+	joined=()
+	for ((i = 0; i <= COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} == [=:]* && i -gt 1 ]]; then
+			joined[${#joined[@]}-1]+=${COMP_WORDS[i]}
+			glue=1
+		elif ((glue && i > 1)); then
+			joined[${#joined[@]}-1]+=${COMP_WORDS[i]}
+			glue=0
+		else
+			joined+=("${COMP_WORDS[i]}")
+			glue=0
+		fi
+	done
+}
+
+# Sets path, the facts of it, and expect: the option whose value is typed.
+_dbops_walk()
+{
+	local word
+	path=dbops expect=''
+	_dbops_facts "$path"
+	for word in "${joined[@]:1:${#joined[@]}-2}"; do
+		if [[ -n $expect ]]; then
+			expect=''
+		elif [[ $word == -* ]]; then
+			if _dbops_has "$values" "$word"; then expect=$word; fi
+		elif _dbops_has "$commands" "$word"; then
+			path+=" $word"
+			_dbops_facts "$path"
+		fi
+	done
+}
+
+_dbops_reply()
+{
+	local line
+	COMPREPLY=()
+	while IFS='' read -r line; do
+		COMPREPLY+=("${line#"$cut"}")
+	done
+}
+
+_dbops()
+{
+	local commands options values files folders joined path expect cur cut=''
+	_dbops_join
+	cur=${joined[${#joined[@]}-1]}
+	# readline replaces only what stands behind its last break
+	if [[ $cur == *[=:]* ]]; then
+		cut=${cur%"${cur##*[=:]}"}
+	fi
+	_dbops_walk
+	if [[ -z $expect && $cur == --*=* ]]; then
+		expect=${cur%%=*}
+		if _dbops_has "$files $folders" "$expect"; then cur=${cur#*=}; cut=''; fi
+	fi
+	if [[ -n $expect ]] && _dbops_has "$files" "$expect"; then
+		compopt -o filenames 2>/dev/null
+		_dbops_reply < <(compgen -f -- "$cur")
+	elif [[ -n $expect ]] && _dbops_has "$folders" "$expect"; then
+		compopt -o filenames 2>/dev/null
+		_dbops_reply < <(compgen -d -- "$cur")
+	elif [[ -z $expect && $cur == -* ]]; then
+		_dbops_reply < <(compgen -W "$options" -- "$cur")
+	elif [[ -z $expect && -n $commands ]]; then
+		_dbops_reply < <(compgen -W "$commands" -- "$cur")
+	else
+		_dbops_reply < <("$1" complete -- "${joined[@]:1}" 2>/dev/null)
+	fi
+}
+
+complete -F _dbops dbops

@@ -1,0 +1,160 @@
+# fish completion for dbops
+# Made by 'dbops completion fish' from the command tables.
+
+function __dbops_path
+    set -l path dbops
+    set -l skip 0
+    set -l tokens (commandline -opc)
+    for word in $tokens[2..-1]
+        if test $skip = 1
+            set skip 0
+        else if contains -- $word --config --profile --log-format --progress --color
+            set skip 1
+        else
+            set -l children
+            switch "$path"
+                case 'dbops'
+                    set children backup config completion help version
+                case 'dbops config'
+                    set children show check
+            end
+            if contains -- $word $children
+                set path "$path $word"
+            end
+        end
+    end
+    echo $path
+end
+
+function __dbops_at
+    test (__dbops_path) = "$argv"
+end
+
+# Values that live in the configuration or in a repository.
+function __dbops_values
+    set -l tokens (commandline -opc) (commandline -ct)
+    $tokens[1] complete -- $tokens[2..-1] 2>/dev/null | string replace -r '^--[^=]*=' ''
+end
+
+complete -c dbops -f
+
+# dbops
+complete -c dbops -n '__dbops_at dbops' -a backup -d 'back up a database to a folder, to S3, or to both at once'
+complete -c dbops -n '__dbops_at dbops' -a config -d 'show and check the configuration'
+complete -c dbops -n '__dbops_at dbops' -a completion -d 'print a shell\'s completion script'
+complete -c dbops -n '__dbops_at dbops' -a help -d 'explain a command'
+complete -c dbops -n '__dbops_at dbops' -a version -d 'print the version'
+complete -c dbops -n '__dbops_at dbops' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops' -s '?' -l help -d 'print help and exit'
+complete -c dbops -n '__dbops_at dbops' -s 'V' -l version -d 'print the version and exit'
+
+# dbops backup
+complete -c dbops -n '__dbops_at dbops backup' -l dir -x -a '(__fish_complete_directories)' -d 'folder that gets the backup'
+complete -c dbops -n '__dbops_at dbops backup' -l upload -x -a '(__dbops_values)' -d 'send it to this remote of the configuration, or to s3://BUCKET/PREFIX, while it is made'
+complete -c dbops -n '__dbops_at dbops backup' -l no-local -d 'keep no copy in the folder: rows go to --upload without touching the disk'
+complete -c dbops -n '__dbops_at dbops backup' -l label -x -d 'name of the job; backups of one database with different labels are separate series'
+complete -c dbops -n '__dbops_at dbops backup' -s 't' -l table -x -d 'only tables that match (pg_dump\'s patterns); may be repeated'
+complete -c dbops -n '__dbops_at dbops backup' -s 'T' -l exclude-table -x -d 'not the tables that match'
+complete -c dbops -n '__dbops_at dbops backup' -s 'n' -l schema -x -d 'only schemas that match'
+complete -c dbops -n '__dbops_at dbops backup' -s 'N' -l exclude-schema -x -d 'not the schemas that match'
+complete -c dbops -n '__dbops_at dbops backup' -l exclude-table-data -x -d 'definitions, but no rows, of the tables that match'
+complete -c dbops -n '__dbops_at dbops backup' -s 's' -l schema-only -d 'definitions, no rows'
+complete -c dbops -n '__dbops_at dbops backup' -s 'a' -l data-only -d 'rows, no definitions'
+complete -c dbops -n '__dbops_at dbops backup' -l no-globals -d 'without globals.sql (roles and tablespaces of the whole server)'
+complete -c dbops -n '__dbops_at dbops backup' -s 'j' -l jobs -x -d 'connections that read, compress and hash at once'
+complete -c dbops -n '__dbops_at dbops backup' -s 'Z' -l compress -x -d 'gzip level; 1-3 are several times faster, 4-9 smaller'
+complete -c dbops -n '__dbops_at dbops backup' -l lock-timeout -x -d 'give up (status 75) when the tables cannot be locked in this time'
+complete -c dbops -n '__dbops_at dbops backup' -l split-above -x -d 'read tables larger than this in ranges of pages (default: larger than 64MiB and than an even share of the work)'
+complete -c dbops -n '__dbops_at dbops backup' -l no-split -d 'never read a table in ranges: slower, but it spares the server\'s shared buffers'
+complete -c dbops -n '__dbops_at dbops backup' -l part-size -x -d 'size of the parts of an upload (default: the remote\'s, 16MiB; larger for large databases)'
+complete -c dbops -n '__dbops_at dbops backup' -l pg-bindir -x -a '(__fish_complete_directories)' -d 'folder of pg_dump and pg_dumpall (default: found by the server\'s major version)'
+complete -c dbops -n '__dbops_at dbops backup' -l format -x -a 'text json' -d 'how the result is printed'
+complete -c dbops -n '__dbops_at dbops backup' -l ca-file -r -F -d 'certificates of the authorities to trust for S3, PEM'
+complete -c dbops -n '__dbops_at dbops backup' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops backup' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops backup' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops backup' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops backup' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops backup' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops backup' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops backup' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops backup' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops backup' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops backup' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops backup' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops backup' -s '?' -l help -d 'print help and exit'
+
+# dbops config
+complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
+complete -c dbops -n '__dbops_at dbops config' -a check -d 'look for mistakes in the configuration'
+complete -c dbops -n '__dbops_at dbops config' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops config' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops config' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops config' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops config' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops config' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops config' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops config' -s '?' -l help -d 'print help and exit'
+
+# dbops config show
+complete -c dbops -n '__dbops_at dbops config show' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops config show' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops config show' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops config show' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops config show' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops config show' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops config show' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops config show' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops config show' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops config show' -s '?' -l help -d 'print help and exit'
+
+# dbops config check
+complete -c dbops -n '__dbops_at dbops config check' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops config check' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops config check' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops config check' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops config check' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops config check' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops config check' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops config check' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops config check' -s '?' -l help -d 'print help and exit'
+
+# dbops completion
+complete -c dbops -n '__dbops_at dbops completion' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops completion' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops completion' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops completion' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops completion' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops completion' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops completion' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops completion' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops completion' -s '?' -l help -d 'print help and exit'
+
+# dbops help
+complete -c dbops -n '__dbops_at dbops help' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops help' -l format -x -a 'text man json' -d 'text; man: the manual page\'s source; json: the whole command line, described'
+complete -c dbops -n '__dbops_at dbops help' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops help' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops help' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops help' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops help' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops help' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops help' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops help' -s '?' -l help -d 'print help and exit'
+
+# dbops version
+complete -c dbops -n '__dbops_at dbops version' -l format -x -a 'text json' -d 'how the result is printed'
+complete -c dbops -n '__dbops_at dbops version' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops version' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops version' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops version' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops version' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops version' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops version' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops version' -s '?' -l help -d 'print help and exit'
