@@ -4,7 +4,7 @@ import pytest
 
 from support.archive import backup, files_below, inflate, manifest, table_file
 from support.compare import assert_equal, rows_of, schema_of
-from support.runner import Dbops
+from support.runner import EXIT, Dbops
 
 
 @pytest.fixture
@@ -137,9 +137,23 @@ def test_globals(setting):
 def test_globals_without_superuser_say_that_passwords_are_missing(cluster, dbops, shop):
     cluster.sql("DO $$ BEGIN CREATE ROLE reader LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
     shop.sql("GRANT pg_read_all_data TO reader")
+    shop.sql("GRANT SELECT ON LARGE OBJECT 4711 TO reader")
     report, folder = backup(dbops, shop, env={"PGUSER": "reader"}, expect=(0, 1))
     assert "CREATE ROLE" in (folder / "globals.sql").read_text()
     assert any("password" in w for w in report["warnings"]), report
+
+
+def test_what_may_not_be_read_is_named(cluster, dbops, shop):
+    """Missing privileges end the run; they never make a smaller backup."""
+    cluster.sql("DO $$ BEGIN CREATE ROLE stranger LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    shop.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO stranger")
+    shop.sql("GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO stranger")
+    result = dbops("backup", "-d", shop, "--schema", "public", "--dir", "b", env={"PGUSER": "stranger"}, expect=(0, 1))
+    result = dbops("backup", "-d", shop, "--dir", "c", env={"PGUSER": "stranger"}, expect=EXIT["permission"])
+    assert "archive" in result.stderr or "4711" in result.stderr
+    shop.sql("ALTER TABLE customers ENABLE ROW LEVEL SECURITY")
+    result = dbops("backup", "-d", shop, "--schema", "public", "--dir", "d", env={"PGUSER": "stranger"}, expect=range(64, 79))
+    assert "row-level security" in result.stderr and "customers" in result.stderr
 
 
 def test_selection_options(dbops, shop, empty_db, cluster):

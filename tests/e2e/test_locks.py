@@ -39,7 +39,8 @@ def test_ddl_queued_behind_the_backup_does_not_stall_it(dbops, shop, cluster):
     def ddl():
         with shop.connect() as connection:
             for table in ("customers", "measurements_2024", "measurements_2025", 'archive."Old Orders"'):
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN late integer")
+                with connection.transaction():
+                    connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
     changer = threading.Thread(target=ddl)
     changer.start()

@@ -25,7 +25,7 @@ SERVER_USER = "postgres"
 FAST = dict(
     listen_addresses="", fsync="off", full_page_writes="off", synchronous_commit="off", shared_buffers="64MB",
     max_wal_size="256MB", autovacuum="off", jit="off", log_min_messages="warning", max_connections="60",
-    max_locks_per_transaction="256", log_line_prefix="%m [%p] %a ",
+    max_locks_per_transaction="256", log_checkpoints="off", log_line_prefix="%m [%p] %a ",
 )
 
 
@@ -135,7 +135,10 @@ class Cluster:
 
     @property
     def env(self):
-        return {"PGHOST": str(self.base), "PGPORT": str(self.port), "PGUSER": "postgres"}
+        env = {"PGHOST": str(self.base), "PGPORT": str(self.port), "PGUSER": "postgres"}
+        if not str(self.bindir).startswith("/usr/lib/postgresql/"):
+            env["DBOPS_PG_BINDIR"] = str(self.bindir)  # dbops would not look there by itself
+        return env
 
     def conninfo(self, database="postgres", user="postgres"):
         return psycopg.conninfo.make_conninfo(host=str(self.base), port=self.port, user=user, dbname=database)
