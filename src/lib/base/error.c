@@ -13,7 +13,7 @@ void error_release(struct error *err)
 	*err = (struct error)ERROR_INIT;
 }
 
-static void set_va(struct error *err, enum exit_code code, const char *fmt, va_list ap)
+PRINTF(3, 0) static void set_va(struct error *err, enum exit_code code, const char *fmt, va_list ap)
 {
 	char *message = xvasprintf(fmt, ap); /* before the release: ap may point into err */
 
@@ -53,7 +53,7 @@ bool error_set_errno(struct error *err, enum exit_code code, int errnum, const c
 	return false;
 }
 
-static bool replace_part(struct error *err, char **part, const char *fmt, va_list ap)
+PRINTF(3, 0) static bool replace_part(struct error *err, char **part, const char *fmt, va_list ap)
 {
 	if (!err)
 		return false;

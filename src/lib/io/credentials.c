@@ -15,7 +15,7 @@ struct credentials {
 	char *region, *ca_file;
 	struct aws_credentials current; /* access_key_id NULL: none yet */
 	bool expired;                   /* the store said so */
-	int64_t next_try;               /* no early renewal before this */
+	int64_t try_at, insist_at;      /* when a renewal is due, and when it must work */
 };
 
 static void wipe(char *s)
@@ -79,23 +79,26 @@ void credentials_close(struct credentials *c)
 	free(c);
 }
 
-static enum source_result search(
-	const struct credentials_options *o, struct aws_credentials *ret, struct error *err)
+/* When to renew, before the end: AWS's own tools try from 15 minutes and insist from 10. Credentials
+ * that live shorter are renewed in the last quarter. The instance metadata service may hand out
+ * expired ones while it has trouble: they are used on, and asked for again after a while. */
+static void plan_renewal(struct credentials *c, int64_t now)
 {
-	const char *profile = o->config->profile;
-	enum source_result r = credentials_from_options(o, ret, err);
+	int64_t left = c->current.expires - now;
 
-	if (r == SOURCE_NONE && !o->config->profile_chosen)
-		r = credentials_from_environment(ret, err);
-	if (r == SOURCE_NONE)
-		r = credentials_from_profile_keys(o, profile, ret, err);
-	return r;
+	c->try_at = c->insist_at = INT64_MAX;
+	if (!c->current.expires)
+		return;
+	if (left <= 0 && strcmp(c->current.source, "instance metadata") == 0)
+		left = 40 * MINUTES;
+	c->try_at = now + left - (left > 60 * MINUTES ? 15 * MINUTES : left / 4);
+	c->insist_at = now + left - (left > 60 * MINUTES ? 10 * MINUTES : left / 6);
 }
 
 static bool renew(struct credentials *c, struct error *err)
 {
 	struct aws_credentials fresh = { 0 };
-	enum source_result r = search(&c->options, &fresh, err);
+	enum source_result r = credentials_search(&c->options, &fresh, err);
 
 	if (r == SOURCE_NONE) {
 		error_set(err, EXIT_PERMISSION, "there are no S3 credentials");
@@ -110,29 +113,20 @@ static bool renew(struct credentials *c, struct error *err)
 	return true;
 }
 
-enum urgency { FRESH, SOON, NOW };
-
-static enum urgency urgency(const struct credentials *c, int64_t now)
-{
-	if (!c->current.access_key_id || c->expired)
-		return NOW;
-	if (!c->current.expires || now < c->current.expires - 15 * MINUTES)
-		return FRESH;
-	return now < c->current.expires - 10 * MINUTES ? SOON : NOW;
-}
-
 static bool get_locked(struct credentials *c, struct error *err)
 {
 	_cleanup_error_ struct error failure = ERROR_INIT;
 	int64_t now = clock_now_us();
-	enum urgency u = urgency(c, now);
+	bool must = !c->current.access_key_id || c->expired || now >= c->insist_at;
 
-	if (u == FRESH || (u == SOON && now < c->next_try))
+	if (!must && now < c->try_at)
 		return true;
-	if (renew(c, &failure))
+	if (renew(c, &failure)) {
+		plan_renewal(c, now);
 		return true;
-	c->next_try = now + 1 * MINUTES;
-	return u == SOON || error_move(err, &failure);
+	}
+	c->try_at = now + 1 * MINUTES;
+	return !must || error_move(err, &failure);
 }
 
 bool credentials_get(struct credentials *c, struct aws_credentials *ret, struct error *err)
