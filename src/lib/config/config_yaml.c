@@ -72,32 +72,38 @@ static bool read_list(struct reader *r, struct strvec *ret)
 	}
 }
 
+/* A new value without text; NULL when the key stands there already. */
+static struct config_value *new_value(struct reader *r, enum config_section section, const char *name,
+	const char *key, yaml_mark_t mark)
+{
+	struct config *c = r->config;
+
+	if (config_get_in(c, section, name, key)) {
+		autofree char *what = xasprintf("'%s' stands here twice", key);
+
+		fail_at(r, mark, what);
+		return NULL;
+	}
+	c->items = vec_grow(c->items, &c->alloc, c->len + 1, sizeof(*c->items));
+	c->items[c->len] = (struct config_value){
+		.section = section,
+		.name = xstrdup(name),
+		.key = xstrdup(key),
+		.line = (int)mark.line + 1,
+		.column = (int)mark.column + 1,
+	};
+	return &c->items[c->len++];
+}
+
 /* The current event is the value of key. */
 static bool add_value(
 	struct reader *r, enum config_section section, const char *name, const char *key)
 {
-	yaml_mark_t mark = r->event.start_mark;
+	struct config_value *v = new_value(r, section, name, key, r->event.start_mark);
 
-	if (config_get_in(r->config, section, name, key)) {
-		autofree char *what = xasprintf("'%s' stands here twice", key);
-
-		return fail_at(r, mark, what);
-	}
-
-	struct config *c = r->config;
-
-	c->items = vec_grow(c->items, &c->alloc, c->len + 1, sizeof(*c->items));
-
-	struct config_value *v = &c->items[c->len++];
-
-	*v = (struct config_value){
-		.section = section,
-		.name = xstrdup(name),
-		.key = xstrdup(key),
-		.list = r->event.type == YAML_SEQUENCE_START_EVENT,
-		.line = (int)mark.line + 1,
-		.column = (int)mark.column + 1,
-	};
+	if (!v)
+		return false;
+	v->list = r->event.type == YAML_SEQUENCE_START_EVENT;
 	if (v->list)
 		return read_list(r, &v->values);
 	if (!check_text(r))
@@ -130,12 +136,16 @@ static char *read_key(struct reader *r, bool *end)
 static bool read_members(struct reader *r, enum config_section section, const char *name,
 	const char *prefix, unsigned depth)
 {
+	yaml_mark_t mark = r->event.start_mark;
+
 	if (depth > DEPTH_MAX)
-		return fail_at(r, r->event.start_mark, "nested too deeply");
-	for (;;) {
+		return fail_at(r, mark, "nested too deeply");
+	for (bool any = false;; any = true) {
 		bool end;
 		autofree char *word = read_key(r, &end);
 
+		if (end && !any && *prefix) /* "backup: {}" is kept, so that "bakcup: {}" is noticed */
+			return new_value(r, section, name, prefix, mark) != NULL;
 		if (!word)
 			return end;
 
