@@ -26,8 +26,14 @@ static struct log stdout_log = { emit, no_progress };
 
 static int report(const struct error *err)
 {
-	printf("error %d %s %s|%s|%s\n", (int)err->code, err->sqlstate[0] ? err->sqlstate : "-", err->message,
-		err->detail ? err->detail : "", err->hint ? err->hint : "");
+	autofree char *line = xasprintf("error %d %s %s|%s|%s", (int)err->code,
+		err->sqlstate[0] ? err->sqlstate : "-", err->message, err->detail ? err->detail : "",
+		err->hint ? err->hint : "");
+
+	for (char *p = line; *p; p++)
+		if (*p == '\n')
+			*p = '/';
+	puts(line);
 	return (int)err->code;
 }
 

@@ -43,6 +43,7 @@ static void plan_release(struct scratch_plan *p)
 	free(p->folder);
 	free(p->socket_dir);
 	free(p->data);
+	free(p->initdb_log);
 	free(p->log);
 	free(p->user.name);
 	strvec_release(&p->initdb);
@@ -117,15 +118,33 @@ static char *private_folder(const char *base, const char *prefix, const struct s
 	return steal(folder);
 }
 
-/* Ours before anybody else can reach it: the folder is still private to us. */
+/* The file gets its name when it is locked: a sweep by another dbops must not be faster. */
 static bool take_lock(struct scratch_plan *p, struct error *err)
 {
 	autofree char *path = fs_join(p->folder, SCRATCH_LOCK);
+	autofree char *new = xasprintf("%s.new", path);
 
-	p->lock_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (p->lock_fd < 0 || flock(p->lock_fd, LOCK_EX | LOCK_NB) != 0)
+	p->lock_fd = open(new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (p->lock_fd < 0 || flock(p->lock_fd, LOCK_EX | LOCK_NB) != 0 || rename(new, path) != 0)
 		return error_set_errno(err, fs_exit_code(errno), errno, "cannot lock \"%s\"", path);
 	return true;
+}
+
+/* A socket's path is short (sun_path); the folder's need not be. */
+static bool make_socket_folder(struct scratch_plan *p, struct error *err)
+{
+	autofree char *link = fs_join(p->folder, SCRATCH_SOCKET);
+
+	if (strlen(p->folder) + strlen("/.s.PGSQL.5432.lock") <= SOCKET_PATH_MAX) {
+		p->socket_dir = xstrdup(p->folder);
+		return true;
+	}
+	p->socket_dir = private_folder("/tmp", "dbops-", &p->user, err);
+	if (!p->socket_dir)
+		return false;
+	if (symlink(p->socket_dir, link) == 0)
+		return true;
+	return error_set_errno(err, fs_exit_code(errno), errno, "cannot create \"%s\"", link);
 }
 
 static bool make_folders(struct scratch_plan *p, const char *base, struct error *err)
@@ -134,12 +153,9 @@ static bool make_folders(struct scratch_plan *p, const char *base, struct error 
 	if (!p->folder || !take_lock(p, err))
 		return false;
 	p->data = fs_join(p->folder, "data");
+	p->initdb_log = fs_join(p->folder, "initdb.log");
 	p->log = fs_join(p->folder, "log");
-	if (strlen(p->folder) + strlen("/.s.PGSQL.5432.lock") <= SOCKET_PATH_MAX)
-		p->socket_dir = xstrdup(p->folder);
-	else
-		p->socket_dir = private_folder("/tmp", "dbops-", &p->user, err);
-	return p->socket_dir != NULL;
+	return make_socket_folder(p, err);
 }
 
 static bool prepare(struct scratch *s, const struct scratch_options *o, struct error *err)
@@ -180,11 +196,11 @@ static bool start_keeper(struct scratch *s, struct error *err)
 	return true;
 }
 
-/* The last lines of the server's log as the error's detail. */
-static void add_log_tail(const struct scratch *s, struct error *err)
+/* The last lines of a log as the error's detail. */
+static void add_log_tail(const char *path, struct error *err)
 {
 	char chunk[LOG_TAIL];
-	autoclose int fd = open(s->plan.log, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
 	ssize_t n = size > 0 ? pread(fd, chunk, sizeof(chunk), size > LOG_TAIL ? size - LOG_TAIL : 0) : 0;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
@@ -219,7 +235,7 @@ static bool keeper_failed(const struct scratch *s, const struct scratch_report *
 		return error_hint(err, "Program and folders above it must be accessible to that user.");
 	}
 	error_set(err, EXIT_UNAVAILABLE, "the scratch server's %s ended with status %d", program, report->status);
-	add_log_tail(s, err);
+	add_log_tail(report->what == SCRATCH_INITDB_FAILED ? s->plan.initdb_log : s->plan.log, err);
 	return false;
 }
 
@@ -251,7 +267,7 @@ static bool wait_ready(const struct scratch *s, const struct cancel *cancel, str
 			return false;
 		if (clock_monotonic() > deadline) {
 			error_set(err, EXIT_UNAVAILABLE, "the scratch server did not start in %d s", START_SECONDS);
-			add_log_tail(s, err);
+			add_log_tail(s->plan.log, err);
 			return false;
 		}
 		if (poll(fds, 2, 5) <= 0 || !fds[0].revents)

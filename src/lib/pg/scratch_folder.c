@@ -23,6 +23,17 @@ bool scratch_become(const struct scratch_user *user)
 	       setresuid(user->uid, user->uid, user->uid) == 0;
 }
 
+/* What root made in it; a link that its owner put in the folder's place is not followed. */
+static void unlink_ours(const char *folder)
+{
+	autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	unlinkat(fd, SCRATCH_LOCK, 0);
+	unlinkat(fd, SCRATCH_SOCKET, 0);
+}
+
 void scratch_remove(const char *folder, const struct scratch_user *user)
 {
 	pid_t pid = user->change ? fork() : -1;
@@ -34,10 +45,13 @@ void scratch_remove(const char *folder, const struct scratch_user *user)
 	}
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (user->change)
-		rmdir(folder); /* the user may not be allowed to write in the folder above */
-	else
+	if (user->change) {
+		/* the user may not be allowed to enter or to change the folder above */
+		unlink_ours(folder);
+		rmdir(folder);
+	} else {
 		fs_remove_tree(folder, NULL);
+	}
 }
 
 /* A keeper holds the lock while it lives, and a folder that is meant to stay has no lock file. */
@@ -54,6 +68,28 @@ static bool is_leftover(const char *folder, const struct scratch_user *user)
 	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+/* The short folder of its socket, if it had one. */
+static void sweep_socket(const char *folder, const struct scratch_user *user)
+{
+	autofree char *link = fs_join(folder, SCRATCH_SOCKET);
+	char target[64];
+	ssize_t n = readlink(link, target, sizeof(target) - 1);
+
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	if (strncmp(target, SCRATCH_SOCKET_PREFIX, strlen(SCRATCH_SOCKET_PREFIX)) == 0 && !strstr(target, ".."))
+		scratch_remove(target, user);
+}
+
+static void sweep_one(const char *folder, const struct scratch_user *user)
+{
+	if (!is_leftover(folder, user))
+		return;
+	sweep_socket(folder, user);
+	scratch_remove(folder, user);
+}
+
 void scratch_sweep(const char *base, const struct scratch_user *user)
 {
 	autofree char *pattern = fs_join(base, SCRATCH_PREFIX "*");
@@ -62,8 +98,7 @@ void scratch_sweep(const char *base, const struct scratch_user *user)
 	if (glob(pattern, GLOB_NOSORT, NULL, &g) != 0)
 		return;
 	for (size_t i = 0; i < g.gl_pathc; i++)
-		if (is_leftover(g.gl_pathv[i], user))
-			scratch_remove(g.gl_pathv[i], user);
+		sweep_one(g.gl_pathv[i], user);
 	globfree(&g);
 }
 

@@ -16,6 +16,8 @@
 
 #define SCRATCH_PREFIX "dbops-scratch-"
 #define SCRATCH_LOCK "keeper.lock"
+#define SCRATCH_SOCKET "socket" /* link to the socket's folder when that is another one */
+#define SCRATCH_SOCKET_PREFIX "/tmp/dbops-"
 
 /* The unprivileged user that owns folder and server. */
 struct scratch_user {
@@ -29,7 +31,7 @@ struct scratch_user {
 struct scratch_plan {
 	char *folder;     /* private, 0700 */
 	char *socket_dir; /* the same, or a short folder of its own below /tmp */
-	char *data, *log;
+	char *data, *initdb_log, *log;
 	struct scratch_user user;
 	struct strvec initdb, server, env;
 	int lock_fd;      /* flock on folder/keeper.lock: held while somebody is in charge */

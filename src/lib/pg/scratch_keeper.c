@@ -56,6 +56,7 @@ static void reset_signals(void)
 _Noreturn static void run_program(const struct scratch_plan *plan, const struct strvec *argv, int death_signal,
 	pid_t keeper)
 {
+	const char *path = argv == &plan->initdb ? plan->initdb_log : plan->log;
 	int log;
 
 	be_modest(); /* while still root: a negative oom_score_adj may be inherited */
@@ -67,7 +68,7 @@ _Noreturn static void run_program(const struct scratch_plan *plan, const struct 
 	umask(077);
 	if (chdir(plan->folder) != 0)
 		_exit(SCRATCH_NO_FOLDER);
-	log = open(plan->log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (log < 0)
 		_exit(SCRATCH_NO_FOLDER);
 	dup2(log, 1);
@@ -230,6 +231,14 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Leaves the folder without the lock file, so that no sweep takes it for a leftover. */
+static void forget(const struct scratch_plan *plan)
+{
+	autofree char *lock = fs_join(plan->folder, SCRATCH_LOCK);
+
+	unlink(lock);
+}
+
 _Noreturn void scratch_keeper(const struct scratch_plan *plan, int control_fd, int status_fd)
 {
 	int lock_fd = plan->lock_fd;
@@ -240,14 +249,11 @@ _Noreturn void scratch_keeper(const struct scratch_plan *plan, int control_fd, i
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	serve(&k);
-	if (plan->keep) {
-		autofree char *lock = fs_join(plan->folder, SCRATCH_LOCK);
-
-		unlink(lock); /* so that no sweep takes it for a leftover */
-		_exit(0);
-	}
 	if (strcmp(plan->socket_dir, plan->folder) != 0)
 		scratch_remove(plan->socket_dir, &plan->user);
-	scratch_remove(plan->folder, &plan->user);
+	if (plan->keep)
+		forget(plan);
+	else
+		scratch_remove(plan->folder, &plan->user);
 	_exit(0);
 }
