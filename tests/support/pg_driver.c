@@ -3,6 +3,7 @@
  * pg_driver.c - drives src/lib/pg from the end-to-end tests: one subcommand, results as
  * "key=value" lines on stdout, an error as "error CODE SQLSTATE MESSAGE|DETAIL|HINT".
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -104,19 +105,76 @@ static int run_query(int argc, char **argv)
 	return status;
 }
 
-/* interrupt DBNAME: a second thread is not needed to see that a later query fails */
+/* Interrupts when the test closes our stdin, so that the query surely runs by then. */
+static void *interrupt_later(void *conn)
+{
+	char byte;
+
+	while (read(0, &byte, 1) > 0)
+		;
+	pg_interrupt(conn);
+	return NULL;
+}
+
+/* interrupt DBNAME: a second thread ends a query that would take ten minutes */
 static int run_interrupt(int argc, char **argv)
+{
+	struct pg_params p = { .dbname = or_null(argc, argv, 2), .application_name = "pg_driver" };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &stdout_log, &err);
+	pthread_t thread;
+
+	if (!c)
+		return report(&err);
+	if (pthread_create(&thread, NULL, interrupt_later, c) != 0)
+		return 1;
+
+	bool done = pg_exec(c, &err, "SELECT pg_sleep(600)");
+
+	pthread_join(thread, NULL);
+	return done ? 0 : report(&err);
+}
+
+/* quote DBNAME: reads stdin, prints it after a way through the server as literal and as identifier, in hex */
+static int run_quote(int argc, char **argv)
+{
+	struct pg_params p = { .dbname = or_null(argc, argv, 2) };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &stdout_log, &err);
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	char byte;
+
+	while (c && read(0, &byte, 1) == 1)
+		strbuf_addch(&text, byte);
+	strbuf_adds(&sql, "SELECT");
+	pg_add_literal(&sql, text.buf);
+	strbuf_adds(&sql, " AS ");
+	pg_add_ident(&sql, text.buf);
+
+	_cleanup_result_ PGresult *r = c ? pg_query(c, &err, sql.buf, 0, NULL) : NULL;
+
+	if (!r)
+		return report(&err);
+	strbuf_reset(&sql);
+	strbuf_adds(&sql, "literal=");
+	strbuf_add_hex(&sql, pg_value(r, 0, 0), strlen(pg_value(r, 0, 0)));
+	strbuf_adds(&sql, "\nident=");
+	strbuf_add_hex(&sql, PQfname(r, 0), strlen(PQfname(r, 0)));
+	puts(sql.buf);
+	return 0;
+}
+
+/* fail DBNAME SQL: what pg_error makes of it */
+static int run_fail(int argc, char **argv)
 {
 	struct pg_params p = { .dbname = or_null(argc, argv, 2) };
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &stdout_log, &err);
 
-	if (!c)
+	if (!c || argc < 4)
 		return report(&err);
-	if (!PQsendQuery(c->pg, "SELECT pg_sleep(600)"))
-		return 1;
-	pg_interrupt(c);
-	return pg_exec(c, &err, "SELECT 1") ? 0 : report(&err);
+	return pg_exec(c, &err, argv[3]) ? 0 : report(&err);
 }
 
 /* tools BINDIR MIN MAX PROGRAM... */
@@ -186,13 +244,13 @@ int main(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} table[] = {
 		{ "connect", run_connect }, { "query", run_query }, { "interrupt", run_interrupt },
-		{ "tools", run_tools },
+		{ "quote", run_quote }, { "fail", run_fail }, { "tools", run_tools },
 		{ "scratch", run_scratch },
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(argv[1], table[i].name) == 0)
 			return table[i].run(argc, argv);
-	fprintf(stderr, "usage: pg_driver connect|query|interrupt|tools|scratch ...\n");
+	fprintf(stderr, "usage: pg_driver connect|query|interrupt|quote|fail|tools|scratch ...\n");
 	return 64;
 }

@@ -65,9 +65,35 @@ static bool is_success(const PGresult *r)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
 
+static bool is_copy(const PGresult *r)
+{
+	ExecStatusType status = PQresultStatus(r);
+
+	return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/* The results of what was sent: the first failure, else the last. PQexec() would give the last in
+ * any case, "server closed the connection" rather than the server's reason before it. */
+static PGresult *collect(PGconn *pg)
+{
+	PGresult *kept = NULL, *r;
+
+	while ((r = PQgetResult(pg)) != NULL) {
+		if (kept && !is_success(kept)) {
+			PQclear(r);
+			continue;
+		}
+		PQclear(kept);
+		kept = r;
+		if (is_copy(r))
+			break;
+	}
+	return kept;
+}
+
 bool pg_exec(struct pg_conn *c, struct error *err, const char *sql)
 {
-	_cleanup_result_ PGresult *r = PQexec(c->pg, sql);
+	_cleanup_result_ PGresult *r = PQsendQuery(c->pg, sql) ? collect(c->pg) : NULL;
 
 	return is_success(r) || fail(err, c, r, NULL);
 }
@@ -84,7 +110,7 @@ bool pg_execf(struct pg_conn *c, struct error *err, const char *fmt, ...)
 
 PGresult *pg_query(struct pg_conn *c, struct error *err, const char *sql, int n, const char *const *values)
 {
-	PGresult *r = PQexecParams(c->pg, sql, n, NULL, values, NULL, NULL, 0);
+	PGresult *r = PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0) ? collect(c->pg) : NULL;
 
 	if (is_success(r))
 		return r;
