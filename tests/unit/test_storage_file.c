@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * test_storage_file.c - what only the file storage promises: modes, publish, empty folders, full disks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "fs.h"
+#include "storage.h"
+
+struct fixture {
+	char *folder;
+	struct storage *s;
+	struct error err;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	autofree char *base = fs_make_temp_dir(NULL, "dbops-file-", &f->err);
+
+	f->folder = fs_join(base, "repo/deep");
+	f->s = storage_file_open(f->folder, true, &f->err);
+	assert_non_null(f->s);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	storage_close(f->s);
+	*strstr(f->folder, "/repo/deep") = '\0';
+	fs_remove_tree(f->folder, NULL);
+	error_release(&f->err);
+	free(f->folder);
+	free(f);
+	return 0;
+}
+
+static void check(struct fixture *f, bool ok)
+{
+	if (!ok)
+		fail_msg("%s", f->err.message);
+}
+
+static bool there(struct fixture *f, const char *key)
+{
+	autofree char *path = fs_join(f->folder, key);
+
+	return fs_exists(path);
+}
+
+static unsigned mode_of(struct fixture *f, const char *key)
+{
+	autofree char *path = fs_join(f->folder, key);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_mode & 07777;
+}
+
+static void test_private_modes(void **state)
+{
+	struct fixture *f = *state;
+	struct storage_stream *st = NULL;
+
+	umask(0);
+	check(f, storage_put(f->s, "a/b", "x", 1, &f->err));
+	check(f, storage_stream_open(f->s, "c/d", &st, &f->err));
+	check(f, storage_stream_commit(st, &f->err));
+	assert_int_equal(mode_of(f, "a/b"), 0600);
+	assert_int_equal(mode_of(f, "c/d"), 0600);
+	assert_int_equal(mode_of(f, "a"), 0700);
+	assert_int_equal(mode_of(f, ""), 0700);
+}
+
+static void test_missing_root(void **state)
+{
+	struct fixture *f = *state;
+	autofree char *missing = fs_join(f->folder, "missing");
+
+	assert_null(storage_file_open(missing, false, &f->err));
+	assert_int_equal(f->err.code, EXIT_NOT_FOUND);
+}
+
+static void test_publish(void **state)
+{
+	struct fixture *f = *state;
+
+	check(f, storage_put(f->s, "db/.tmp-1/toc", "x", 1, &f->err));
+	check(f, f->s->ops->publish(f->s, "db/.tmp-1", "db/1", &f->err));
+	assert_true(there(f, "db/1/toc"));
+	assert_false(there(f, "db/.tmp-1"));
+	check(f, storage_put(f->s, "db/.tmp-2/toc", "x", 1, &f->err));
+	assert_false(f->s->ops->publish(f->s, "db/.tmp-2", "db/1", &f->err)); /* never over another */
+	assert_true(there(f, "db/.tmp-2/toc"));
+	assert_false(f->s->ops->publish(f->s, "db/.tmp-2", "../1", &f->err));
+	assert_int_equal(f->err.code, EXIT_BUG);
+}
+
+static void test_empty_folders_go(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const keys[] = { "a/y", "a/b/c/x", "a/b/z" };
+
+	check(f, storage_put(f->s, "a/b/c/x", "x", 1, &f->err));
+	check(f, storage_put(f->s, "a/b/z", "x", 1, &f->err));
+	check(f, storage_put(f->s, "a/y", "x", 1, &f->err));
+	check(f, storage_remove(f->s, &keys[1], 1, &f->err));
+	assert_false(there(f, "a/b/c"));
+	assert_true(there(f, "a/b/z"));
+	check(f, storage_remove(f->s, keys, 3, &f->err));
+	assert_false(there(f, "a"));
+	assert_true(fs_is_dir(f->folder)); /* the root stays */
+}
+
+/* A stream never writes over what another one wrote; put does, and leaves no temporary file. */
+static void test_existing_file(void **state)
+{
+	struct fixture *f = *state;
+	struct storage_stream *st = NULL;
+	_cleanup_listing_ struct storage_listing l = { 0 };
+
+	check(f, storage_put(f->s, "x", "first", 5, &f->err));
+	assert_false(storage_stream_open(f->s, "x", &st, &f->err));
+	check(f, storage_put(f->s, "x", "second", 6, &f->err));
+	check(f, storage_list(f->s, "", false, &l, &f->err));
+	assert_int_equal(l.len, 1);
+	assert_int_equal(l.items[0].size, 6);
+}
+
+static void test_links_are_not_followed(void **state)
+{
+	struct fixture *f = *state;
+	autofree char *link = fs_join(f->folder, "loop");
+	_cleanup_listing_ struct storage_listing l = { 0 };
+
+	assert_int_equal(symlink(f->folder, link), 0);
+	check(f, storage_put(f->s, "x", "1", 1, &f->err));
+	check(f, storage_list(f->s, "", false, &l, &f->err));
+	assert_int_equal(l.len, 1);
+}
+
+/* The size limit of a process stands in for a full disk: write(2) fails in the same place. */
+static void test_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit before, small = { .rlim_cur = 5000 };
+	struct storage_stream *st = NULL;
+	char bytes[4096] = { 0 };
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	check(f, storage_stream_open(f->s, "big", &st, &f->err));
+	check(f, storage_stream_append(st, bytes, sizeof(bytes), &f->err));
+	assert_false(storage_stream_append(st, bytes, sizeof(bytes), &f->err));
+	assert_int_equal(f->err.code, EXIT_CANNOT_WRITE);
+	assert_non_null(strstr(f->err.hint, "free on the file system"));
+	storage_stream_abort(st);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_false(there(f, "big"));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_private_modes),
+		T(test_missing_root),
+		T(test_publish),
+		T(test_empty_folders_go),
+		T(test_existing_file),
+		T(test_links_are_not_followed),
+		T(test_full_disk),
+	};
+
+	return cmocka_run_group_tests_name("storage_file", tests, NULL, NULL);
+}
