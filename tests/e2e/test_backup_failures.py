@@ -193,23 +193,26 @@ $REAL "$@"; s=$?; truncate -s 3000 "$f/toc.dat"; exit $s"""
     assert "toc" in result.stderr.lower()
 
 
-def test_no_pg_dump_of_the_right_version_names_the_package(dbops, shop, work):
-    empty = work / "empty"
-    empty.mkdir()
-    result = dbops("backup", "-d", shop, "--dir", "b", "--pg-bindir", empty, expect=EXIT["unavailable"])
-    assert f"postgresql-client-{MAJOR}" in result.stderr
-
-
 def small_disk(command, folder, size):
     """Command that runs in its own mount namespace with a tmpfs of `size` on folder."""
     namespace = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     return namespace + ["sh", "-ec", f"mount -t tmpfs -o size={size},mode=0755 none '{folder}'; {command}", "sh"]
 
 
+def test_no_pg_dump_of_the_right_version_names_the_package(dbops, shop):
+    """With the distribution's folder of server programs emptied."""
+    result = dbops("backup", "-d", shop, "--dir", "b", expect=EXIT["unavailable"], prefix=small_disk('exec "$@"', "/usr/lib/postgresql", "1m"))
+    assert f"postgresql-client-{MAJOR}" in result.stderr
+
+
+def test_a_bindir_without_pg_dump(dbops, shop, work):
+    result = dbops("backup", "-d", shop, "--dir", "b", "--pg-bindir", work, expect=EXIT["unavailable"])
+    assert str(work) in result.stderr and "pg_dump" in result.stderr
+
+
 def test_disk_full(dbops, slow_shop, work):
     disk = work / "disk"
     disk.mkdir()
-    script = '"$@" || echo "status $?" >&2; rm -f "$2/none"; find "$0disk" 2>/dev/null; true'
     result = dbops("backup", "-d", slow_shop, "--dir", disk, expect=0,
                    prefix=small_disk(f'"$@" || echo "status $?" >&2; find {disk} -type f; "$1" list --dir {disk} --format=json', disk, "3m"))
     assert f"status {EXIT['cannot_write']}" in result.stderr

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from support.archive import backup, manifest
 from support.runner import EXIT
@@ -109,20 +110,17 @@ def test_two_databases_side_by_side(dbops, shop, db):
     assert {b["database"] for b in dbops.json("list")["backups"]} == {shop.name, db.name}
 
 
-def test_strange_database_names(dbops, cluster, new_db):
+def test_strange_database_names(dbops, cluster):
     """Slashes, spaces, quotes, percent signs and non-ASCII in a name: stored, listed and found again."""
-    name = "../Bür o/%s'\"x"
-    cluster.sql("CREATE DATABASE " + '"' + name.replace('"', '""') + '"')
-    database = cluster.database(name)
+    database = cluster.create_database(name="../Bür o/%s'\"x")
     try:
-        from psycopg.conninfo import make_conninfo
-        report = dbops.json("backup", "-d", make_conninfo(dbname=name))
-        assert str(dbops.folder / "backups") in report["path"] and "/../" not in report["path"].replace(str(dbops.folder), "")
+        report = dbops.json("backup", "-d", make_conninfo(dbname=database.name))
+        assert str(dbops.folder / "backups") in report["path"] and "/../" not in report["path"]
         (entry,) = dbops.json("list")["backups"]
-        assert entry["database"] == name
+        assert entry["database"] == database.name
         dbops("verify", "latest")
     finally:
-        cluster.sql('DROP DATABASE "' + name.replace('"', '""') + '"')
+        database.drop()
 
 
 @pytest.mark.parametrize("form", ["table", "expanded", "json", "ndjson", "csv"])

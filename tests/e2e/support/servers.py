@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -77,6 +76,11 @@ def postgres_bindirs():
     return found
 
 
+def quoted(name):
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 class Cluster:
     """One PostgreSQL server. `options` are GUCs on top of FAST."""
 
@@ -95,7 +99,7 @@ class Cluster:
         done = subprocess.run(command, capture_output=True, text=True, cwd="/", env=self.environment())
         assert done.returncode == 0, done.stdout + done.stderr
         if auth != "trust":
-            self.write_hba([f"local all postgres trust", f"local all all {auth}", f"host all all 127.0.0.1/32 {auth}"])
+            self.write_hba(["local all postgres trust", f"local all all {auth}", f"host all all 127.0.0.1/32 {auth}"])
         self.start()
 
     @staticmethod
@@ -167,7 +171,7 @@ class Cluster:
         self.number += 1
         name = name or f"db{self.number}"
         strategy = "STRATEGY file_copy" if self.major >= 15 else ""
-        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {strategy}')
+        self.sql(f"CREATE DATABASE {quoted(name)} TEMPLATE {quoted(template)} {strategy}")
         return Database(self, name)
 
     def database(self, name):
@@ -201,7 +205,7 @@ class Database:
         return bool(self.cluster.sql("SELECT FROM pg_database WHERE datname = %s", self.name))
 
     def drop(self):
-        self.cluster.sql(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+        self.cluster.sql(f"DROP DATABASE IF EXISTS {quoted(self.name)} WITH (FORCE)")
 
 
 class S3Server:
