@@ -75,8 +75,11 @@ esac
 say "1. Packages and build"
 sh contrib/install-deps.sh build
 sh contrib/install-deps.sh server
-[ -f "$here/build/build.ninja" ] || meson setup "$here/build" --buildtype=release -Dtests=false >"$here/build.log"
-ninja -C "$here/build" >>"$here/build.log" || { tail -n 50 "$here/build.log"; exit 1; }
+build() {
+	[ -f "$here/build/build.ninja" ] || meson setup "$here/build" --buildtype=release -Dtests=false || return
+	ninja -C "$here/build"
+}
+build >"$here/build.log" 2>&1 || { tail -n 50 "$here/build.log"; exit 1; }
 dbops=$here/build/src/cmd/dbops
 "$dbops" version
 
