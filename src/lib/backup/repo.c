@@ -2,6 +2,7 @@
 #include "repo.h"
 
 #include <ctype.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
@@ -11,6 +12,7 @@
 
 #define ID_TIME_LEN 16 /* 20261120T203616Z */
 #define VERIFIED_MAX_BYTES 65536
+#define CHECK_CHUNK_BYTES  (4 << 20)
 
 char *repo_series(const char *database)
 {
@@ -307,33 +309,65 @@ bool catalog_open_root(struct storage *s, struct backup_entry *ret, struct error
 	return error_detail(err, "%s.", ret->problem);
 }
 
+static bool check_hash(const struct backup_entry *e, const struct manifest_plain *f, const uint8_t hash[32], int64_t bytes,
+	struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf hex = STRBUF_INIT;
+
+	strbuf_add_hex(&hex, hash, 32);
+	if (bytes == f->bytes && strcmp(hex.buf, f->sha256) == 0)
+		return true;
+	error_set(err, EXIT_DAMAGED, "backup \"%s\": file \"%s\" is damaged", e->id, f->name);
+	return error_detail(err, "It has %lld bytes and SHA-256 %s; the manifest says %lld bytes and %s.", (long long)bytes,
+		hex.buf, (long long)f->bytes, f->sha256);
+}
+
+/* A file that is missing or short is damage of the backup. */
+static bool read_failed(const struct backup_entry *e, const char *name, struct error *err)
+{
+	if (err->code != EXIT_NOT_FOUND && err->code != EXIT_DAMAGED)
+		return false;
+	err->code = EXIT_DAMAGED;
+	return error_prefix(err, "backup \"%s\": file \"%s\"", e->id, name);
+}
+
 bool backup_read_file(struct storage *s, const struct backup_entry *e, const char *name, struct strbuf *ret,
 	struct error *err)
 {
 	const struct manifest_plain *f = manifest_find_file(&e->manifest, name);
 	autofree char *key = backup_key(e, name);
-	_cleanup_strbuf_ struct strbuf hex = STRBUF_INIT;
 	uint8_t hash[32];
 
 	if (!f)
 		return error_set(err, EXIT_NOT_FOUND, "backup \"%s\" has no \"%s\"", e->id, name);
-
 	/* one byte more than expected, so that a longer file shows */
-	bool ok = storage_get_all(s, key, (size_t)f->bytes + 1, ret, err);
-
-	if (!ok && err && (err->code == EXIT_NOT_FOUND || err->code == EXIT_DAMAGED)) {
-		err->code = EXIT_DAMAGED;
-		return error_prefix(err, "backup \"%s\": file \"%s\"", e->id, name);
-	}
-	if (!ok)
-		return false;
+	if (!storage_get_all(s, key, (size_t)f->bytes + 1, ret, err))
+		return read_failed(e, name, err);
 	codec_sha256(ret->buf, ret->len, hash);
-	strbuf_add_hex(&hex, hash, sizeof(hash));
-	if ((int64_t)ret->len == f->bytes && strcmp(hex.buf, f->sha256) == 0)
-		return true;
-	error_set(err, EXIT_DAMAGED, "backup \"%s\": file \"%s\" is damaged", e->id, name);
-	return error_detail(err, "It has %zu bytes and SHA-256 %s; the manifest says %lld bytes and %s.", ret->len,
-		hex.buf, (long long)f->bytes, f->sha256);
+	return check_hash(e, f, hash, (int64_t)ret->len, err);
+}
+
+bool backup_check_file(struct storage *s, const struct backup_entry *e, const struct manifest_plain *f,
+	struct error *err)
+{
+	autofree char *key = backup_key(e, f->name);
+	_cleanup_strbuf_ struct strbuf chunk = STRBUF_INIT;
+	EVP_MD_CTX *hash = EVP_MD_CTX_new();
+	uint8_t digest[32];
+	int64_t at = 0;
+	bool ok = true;
+
+	EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+	for (; ok && at < f->bytes; at += (int64_t)chunk.len) {
+		size_t n = f->bytes - at < CHECK_CHUNK_BYTES ? (size_t)(f->bytes - at) : CHECK_CHUNK_BYTES;
+
+		strbuf_reset(&chunk);
+		ok = storage_get(s, key, (uint64_t)at, n, &chunk, err);
+		EVP_DigestUpdate(hash, chunk.buf, chunk.len);
+	}
+	EVP_DigestFinal_ex(hash, digest, NULL);
+	EVP_MD_CTX_free(hash);
+	return ok ? check_hash(e, f, digest, at, err) : read_failed(e, f->name, err);
 }
 
 bool backup_store_verification(struct storage *s, const struct backup_entry *e, const struct verification *v,

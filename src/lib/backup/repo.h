@@ -58,6 +58,10 @@ char *backup_key(const struct backup_entry *e, const char *name);
 bool backup_read_file(struct storage *s, const struct backup_entry *e, const char *name, struct strbuf *ret,
 	struct error *err);
 
+/* Proves one of the plain files without keeping it (any size). */
+bool backup_check_file(struct storage *s, const struct backup_entry *e, const struct manifest_plain *f,
+	struct error *err);
+
 /* Stores a verification result beside the manifest. */
 bool backup_store_verification(struct storage *s, const struct backup_entry *e, const struct verification *v,
 	struct error *err);

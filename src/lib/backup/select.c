@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "select.h"
+
+#include <fnmatch.h>
+#include "xalloc.h"
+
+static const char *const relation_kinds[] = { "TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", NULL };
+
+static bool one_of(const char *desc, const char *const *kinds)
+{
+	for (; *kinds; kinds++)
+		if (strcmp(desc, *kinds) == 0)
+			return true;
+	return false;
+}
+
+/* "name" matches in any schema, "schema.name" in that one. */
+static bool matches_relation(const struct toc_entry *e, const char *pattern)
+{
+	autofree char *qualified = xasprintf("%s.%s", e->schema ? e->schema : "", e->tag);
+
+	return one_of(e->desc, relation_kinds) &&
+	       (fnmatch(pattern, qualified, 0) == 0 || (!strchr(pattern, '.') && fnmatch(pattern, e->tag, 0) == 0) ||
+		       strcmp(pattern, e->tag) == 0);
+}
+
+static bool matches_schema(const struct toc_entry *e, const char *pattern)
+{
+	if (strcmp(e->desc, "SCHEMA") == 0)
+		return fnmatch(pattern, e->tag, 0) == 0;
+	return e->schema && fnmatch(pattern, e->schema, 0) == 0;
+}
+
+struct selection {
+	const struct toc *toc;
+	bool *selected;
+	int *index_of; /* by dump id; -1 = not in the TOC */
+	int max_id;
+};
+
+static int index_of(const struct selection *s, int dump_id)
+{
+	return dump_id >= 0 && dump_id <= s->max_id ? s->index_of[dump_id] : -1;
+}
+
+static void build_index(struct selection *s)
+{
+	for (size_t i = 0; i < s->toc->len; i++)
+		s->max_id = s->toc->items[i].dump_id > s->max_id ? s->toc->items[i].dump_id : s->max_id;
+	s->index_of = xmalloc(((size_t)s->max_id + 1) * sizeof(int));
+	for (int i = 0; i <= s->max_id; i++)
+		s->index_of[i] = -1;
+	for (size_t i = 0; i < s->toc->len; i++)
+		if (s->toc->items[i].dump_id >= 0)
+			s->index_of[s->toc->items[i].dump_id] = (int)i;
+}
+
+static bool select_matching(struct selection *s, const struct strvec *patterns,
+	bool (*matches)(const struct toc_entry *, const char *), const char *what, struct error *err)
+{
+	for (size_t k = 0; k < patterns->len; k++) {
+		bool any = false;
+
+		for (size_t i = 0; i < s->toc->len; i++)
+			if (matches(&s->toc->items[i], patterns->items[k]))
+				s->selected[i] = any = true;
+		if (!any) {
+			error_set(err, EXIT_NOT_FOUND, "the backup has no %s \"%s\"", what, patterns->items[k]);
+			return error_hint(err, "See \"dbops restore BACKUP --list\" for what it has.");
+		}
+	}
+	return true;
+}
+
+/* Kinds that a selected object needs and that do no harm when they come along. */
+static bool may_come_along(const struct toc_entry *e)
+{
+	static const char *const kinds[] = { "TYPE", "SHELL TYPE", "DOMAIN", "FUNCTION", "PROCEDURE", "AGGREGATE",
+		"EXTENSION", "COLLATION", "SCHEMA", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "CAST",
+		"TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY", "ACCESS METHOD", "PROCEDURAL LANGUAGE",
+		"FOREIGN DATA WRAPPER", "SERVER", NULL };
+
+	return one_of(e->desc, kinds);
+}
+
+/* One round towards what the selected entries need; true when something was added. */
+static bool add_needed(struct selection *s)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < s->toc->len; i++) {
+		const struct toc_entry *e = &s->toc->items[i];
+
+		for (size_t d = 0; s->selected[i] && d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			if (k >= 0 && !s->selected[k] && may_come_along(&s->toc->items[k]))
+				s->selected[k] = changed = true;
+		}
+		if (!s->selected[i] || !e->schema)
+			continue;
+		for (size_t k = 0; k < s->toc->len; k++)
+			if (!s->selected[k] && strcmp(s->toc->items[k].desc, "SCHEMA") == 0 &&
+				strcmp(s->toc->items[k].tag, e->schema) == 0)
+				s->selected[k] = changed = true;
+	}
+	return changed;
+}
+
+/* One round towards what belongs to selected relations: entries that depend on at least one
+ * selected entry that is no mere companion, and on nothing left out. */
+static bool add_belonging(struct selection *s)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < s->toc->len; i++) {
+		const struct toc_entry *e = &s->toc->items[i];
+		bool belongs = false, complete = true;
+
+		if (s->selected[i] || one_of(e->desc, relation_kinds))
+			continue;
+		for (size_t d = 0; d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			if (k < 0)
+				continue;
+			if (!s->selected[k])
+				complete = complete && may_come_along(&s->toc->items[k]);
+			else
+				belongs = belongs || !may_come_along(&s->toc->items[k]);
+		}
+		if (belongs && complete)
+			s->selected[i] = changed = true;
+	}
+	return changed;
+}
+
+/* A sequence belongs to its table through "SEQUENCE OWNED BY" (depends on both). */
+static bool add_owned_sequences(struct selection *s)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < s->toc->len; i++) {
+		const struct toc_entry *e = &s->toc->items[i];
+		bool table = false;
+
+		if (strcmp(e->desc, "SEQUENCE OWNED BY") != 0)
+			continue;
+		for (size_t d = 0; d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			table = table || (k >= 0 && s->selected[k] && strcmp(s->toc->items[k].desc, "TABLE") == 0);
+		}
+		for (size_t d = 0; table && d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			if (k >= 0 && !s->selected[k] && strcmp(s->toc->items[k].desc, "SEQUENCE") == 0)
+				s->selected[k] = changed = true;
+		}
+	}
+	return changed;
+}
+
+/* The session's settings always go with it. */
+static void add_settings(struct selection *s)
+{
+	static const char *const kinds[] = { "ENCODING", "STDSTRINGS", "SEARCHPATH", NULL };
+
+	for (size_t i = 0; i < s->toc->len; i++)
+		if (one_of(s->toc->items[i].desc, kinds))
+			s->selected[i] = true;
+}
+
+bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, struct error *err)
+{
+	autofree bool *selected = xcalloc(t->len, sizeof(*selected));
+	struct selection s = { .toc = t, .selected = selected };
+
+	if (!tables->len && !schemas->len) {
+		memset(selected, true, t->len * sizeof(*selected));
+		return steal(selected);
+	}
+	if (!select_matching(&s, tables, matches_relation, "table", err) ||
+		!select_matching(&s, schemas, matches_schema, "schema", err))
+		return NULL;
+	build_index(&s);
+	while (add_owned_sequences(&s) | add_belonging(&s) | add_needed(&s))
+		;
+	add_settings(&s);
+	free(s.index_of);
+	return steal(selected);
+}
