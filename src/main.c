@@ -2,6 +2,8 @@
 /*
  * main.c - signals, run the command, print the one error, exit status. Nothing else.
  */
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -42,6 +44,14 @@ static void keep_secrets(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* Names are UTF-8 in the table writer, under cron's empty environment, too. Numbers stay C's. */
+static void use_utf8(void)
+{
+	setlocale(LC_CTYPE, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
 /* A copy of argv; a password in the original is overwritten, because ps(1) shows that one. */
 static char **take_argv(int argc, char *argv[])
 {
@@ -68,6 +78,7 @@ int main(int argc, char *argv[])
 
 	keep_secrets();
 	catch_signals();
+	use_utf8();
 	app_init(&app, &root_command, &cancel, stdin, stdout, stderr);
 
 	bool ok = cancel_open(&cancel, &err) && app_run(&app, argc, words, &err);

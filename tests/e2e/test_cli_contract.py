@@ -520,6 +520,13 @@ def test_json_log(folder):
         "hint": "Did you mean 'dbops config'?"}
 
 
+def test_utf8_under_cron(folder):
+    """Cron has no LANG; a name is still a name, and columns stand below each other."""
+    (folder / "dbops.yaml").write_text("dbname: grün-データ\n")
+    out = dbops("config", "show", "dbname", cwd=folder, env={"LC_ALL": "", "LANG": ""}).stdout
+    assert re.match(r"KEY +VALUE +ORIGIN +PLACE\ndbname +grün-データ  config +dbops.yaml:1:9\n$", out)
+
+
 def test_quiet_is_quiet(folder):
     assert not dbops("config", "show", "-q", cwd=folder).stderr
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "unit.h"
+
+#include "error.h"
+#include "report.h"
+
+static const struct column columns[] = {
+	{ "name", "NAME", CELL_TEXT, COLUMN_WIDE, "x" },
+	{ "rows", "ROWS", CELL_INT, 0, "x" },
+	{ "size", "SIZE", CELL_SIZE, 0, "x" },
+	{ "took", "TOOK", CELL_DURATION, 0, "x" },
+	{ "at", "AT", CELL_TIME, 0, "x" },
+	{ "good", "GOOD", CELL_BOOL, 0, "x" },
+	{ "share", "SHARE", CELL_PERCENT, 0, "x" },
+	{ "xid", NULL, CELL_ID, 0, "x" },
+	COLUMN_END,
+};
+
+static const struct cell full[] = {
+	{ .text = "a,\"b\"\nc" }, { .number = 1234567 }, { .number = 1536 }, { .real = 184.25 },
+	{ .number = 951782400000000 }, { .number = 1 }, { .real = 12.5 }, { .text = "9007199254740993" },
+};
+static const struct cell null[] = {
+	{ .null = true }, { .null = true }, { .null = true }, { .null = true },
+	{ .null = true }, { .null = true }, { .null = true }, { .null = true },
+};
+static const struct cell zero[] = {
+	{ .text = "" }, { .number = 0 }, { .number = 0 }, { .real = 0 },
+	{ .number = 951782400000001 }, { .number = 0 }, { .real = 0 }, { .text = "0/0" },
+};
+
+/* Three rows (or none) in a format; caller frees. */
+static char *render(enum report_format format, bool rows, int width)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	const struct report_options o = { .out = out, .format = format, .width = width };
+	struct report *r = report_begin(&o, "things", columns);
+	struct json *j = report_header(r);
+
+	if (j)
+		jsonw_string(j, "completeness", "full");
+	if (rows) {
+		report_row(r, full);
+		report_row(r, null);
+		report_row(r, zero);
+	}
+	assert_true(report_end(r, &err));
+	fclose(out);
+	return text;
+}
+
+static void test_csv(void **state)
+{
+	autofree char *text = render(FORMAT_CSV, true, 0);
+	autofree char *none = render(FORMAT_CSV, false, 0);
+
+	(void)state;
+	assert_string_equal(text, "name,rows,size,took,at,good,share,xid\n"
+				  "\"a,\"\"b\"\"\nc\",1234567,1536,184.250,2000-02-29T00:00:00Z,true,12.500,"
+				  "9007199254740993\n"
+				  ",,,,,,,\n"
+				  "\"\",0,0,0.000,2000-02-29T00:00:00.000001Z,false,0.000,0/0\n");
+	assert_string_equal(none, "name,rows,size,took,at,good,share,xid\n");
+}
+
+static void test_ndjson(void **state)
+{
+	autofree char *text = render(FORMAT_NDJSON, true, 0);
+	autofree char *none = render(FORMAT_NDJSON, false, 0);
+
+	(void)state;
+	assert_string_equal(text,
+		"{\"name\":\"a,\\\"b\\\"\\nc\",\"rows\":1234567,\"size\":1536,\"took\":184.250,"
+		"\"at\":\"2000-02-29T00:00:00Z\",\"good\":true,\"share\":12.500,\"xid\":\"9007199254740993\"}\n"
+		"{\"name\":null,\"rows\":null,\"size\":null,\"took\":null,\"at\":null,\"good\":null,"
+		"\"share\":null,\"xid\":null}\n"
+		"{\"name\":\"\",\"rows\":0,\"size\":0,\"took\":0.000,\"at\":\"2000-02-29T00:00:00.000001Z\","
+		"\"good\":false,\"share\":0.000,\"xid\":\"0/0\"}\n");
+	assert_string_equal(none, "");
+}
+
+static void test_json(void **state)
+{
+	autofree char *text = render(FORMAT_JSON, true, 0);
+	autofree char *none = render(FORMAT_JSON, false, 0);
+
+	(void)state;
+	assert_string_equal(none, "{\n  \"schema_version\": 1,\n  \"completeness\": \"full\",\n"
+				  "  \"things\": []\n}\n");
+	assert_non_null(strstr(text, "\"completeness\": \"full\",\n  \"things\": [\n    {\n"));
+	assert_non_null(strstr(text, "\"xid\": \"9007199254740993\"\n    },\n    {\n"));
+	assert_string_equal(text + strlen(text) - 11, "    }\n  ]\n}\n" + 1);
+}
+
+static void test_table(void **state)
+{
+	autofree char *text = render(FORMAT_TABLE, true, 0);
+	autofree char *none = render(FORMAT_TABLE, false, 0);
+
+	(void)state;
+	assert_string_equal(text,
+		"NAME          ROWS     SIZE        TOOK  AT                    GOOD   SHARE\n"
+		"a,\"b\" c  1,234,567  1.5 KiB  3 min 04 s  2000-02-29T00:00:00Z  yes   12.5 %\n"
+		"                                                                     \n"
+		"                 0      0 B      0.00 s  2000-02-29T00:00:00Z  no     0.0 %\n");
+	assert_string_equal(none, "NAME  ROWS  SIZE  TOOK  AT  GOOD  SHARE\n");
+}
+
+static void test_narrow_table(void **state)
+{
+	autofree char *text = render(FORMAT_TABLE, true, 72);
+	const char *line = strchr(text, '\n') + 1;
+
+	(void)state;
+	assert_in_range(strcspn(line, "\n"), 60, 72);
+}
+
+static void test_expanded(void **state)
+{
+	autofree char *text = render(FORMAT_EXPANDED, true, 0);
+
+	(void)state;
+	assert_string_equal(text, "name:  a,\"b\" c\nrows:  1,234,567\nsize:  1.5 KiB\ntook:  3 min 04 s\n"
+				  "at:    2000-02-29T00:00:00Z\ngood:  yes\nshare: 12.5 %\n"
+				  "xid:   9007199254740993\n\n"
+				  "name:\nrows:\nsize:\ntook:\nat:\ngood:\nshare:\nxid:\n\n"
+				  "name:  \nrows:  0\nsize:  0 B\ntook:  0.00 s\nat:    2000-02-29T00:00:00Z\n"
+				  "good:  no\nshare: 0.0 %\nxid:   0/0\n");
+}
+
+/* A name from the database must not move the cursor of the DBA's terminal. */
+static void test_control_characters(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	static const struct column one[] = { { "name", "NAME", CELL_TEXT, 0, "x" }, COLUMN_END };
+	const struct cell cell = CELL_OF_TEXT("a\x1b[31mb\rc");
+	autofree char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	const struct report_options o = { .out = out, .format = FORMAT_TABLE };
+	struct report *r = report_begin(&o, "x", one);
+
+	(void)state;
+	report_row(r, &cell);
+	assert_true(report_end(r, &err));
+	fclose(out);
+	assert_string_equal(text, "NAME\na?[31mb?c\n");
+}
+
+static void test_full_disk(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	FILE *out = fopen("/dev/full", "w");
+
+	(void)state;
+	for (int format = FORMAT_TABLE; format <= FORMAT_CSV; format++) {
+		const struct report_options o = { .out = out, .format = (enum report_format)format };
+		struct report *r = report_begin(&o, "x", columns);
+
+		report_row(r, full);
+		assert_false(report_end(r, &err));
+		assert_int_equal(err.code, EXIT_CANNOT_WRITE);
+		clearerr(out);
+	}
+	fclose(out);
+}
+
+static void test_discard(void **state)
+{
+	autofree char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	const struct report_options o = { .out = out, .format = FORMAT_JSON };
+	struct report *r = report_begin(&o, "x", columns);
+
+	(void)state;
+	report_row(r, full);
+	report_discard(r);
+	fclose(out);
+	assert_string_equal(text, "");
+}
+
+static void fill(struct json *j, const void *data)
+{
+	jsonw_string(j, "name", data);
+}
+
+static void test_document(void **state)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	autofree char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	const struct report_options o = { .out = out, .format = FORMAT_JSON };
+
+	(void)state;
+	assert_true(report_document(&o, fill, "x", &err));
+	fclose(out);
+	assert_string_equal(text, "{\n  \"schema_version\": 1,\n  \"name\": \"x\"\n}\n");
+}
+
+static void test_format_names(void **state)
+{
+	enum report_format format;
+
+	(void)state;
+	for (unsigned i = 0; report_format_names[i]; i++) {
+		assert_true(report_format_parse(report_format_names[i], &format));
+		assert_int_equal(format, i);
+	}
+	assert_true(report_format_parse("text", &format));
+	assert_int_equal(format, FORMAT_TABLE);
+	assert_false(report_format_parse("xml", &format));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_csv),       cmocka_unit_test(test_ndjson),
+		cmocka_unit_test(test_json),      cmocka_unit_test(test_table),
+		cmocka_unit_test(test_narrow_table), cmocka_unit_test(test_expanded),
+		cmocka_unit_test(test_control_characters), cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_discard),   cmocka_unit_test(test_document),
+		cmocka_unit_test(test_format_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
