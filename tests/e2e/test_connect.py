@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """src/lib/pg against real servers: connection strings, errors, poolers, children, quoting."""
 import pathlib
+import signal
 import socket
 import subprocess
 
@@ -181,15 +182,39 @@ def test_pooler_is_recognised(driver, cluster, mode):
         bouncer.stop()
 
 
-def test_interrupt_from_another_thread(cluster, driver):
-    process = subprocess.Popen([str(DRIVER), "interrupt", cluster.conninfo()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+RUNNING = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(600)' AND state = 'active' AND application_name = 'pg_driver'"
+
+
+def start_sleeper(server):
+    process = subprocess.Popen([str(DRIVER), "interrupt", server.conninfo()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env={"PATH": "/usr/bin:/bin", **SANITIZERS})
-    running = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(600)' AND state = 'active' AND application_name = 'pg_driver'"
-    wait_until(lambda: cluster.sql(running), "the query to run")
+    wait_until(lambda: server.sql(RUNNING), "the query to run")
+    return process
+
+
+def test_interrupt_from_another_thread(cluster):
+    process = start_sleeper(cluster)
     process.stdin.close()
     answer = process.stdout.read()
     assert process.wait(30) == EXIT["interrupted"], answer
-    wait_until(lambda: not cluster.sql(running), "the backend to stop")
+    wait_until(lambda: not cluster.sql(RUNNING), "the backend to stop")
+
+
+def test_interrupt_when_the_server_takes_no_requests(own_cluster):
+    """The cancel request is never answered, as on a network that is gone; the blocked reader still returns."""
+    server = own_cluster()
+    process = start_sleeper(server)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        process.stdin.close()
+        assert process.wait(30) == EXIT["interrupted"]
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+        process.kill()
+
+
+def test_threads_clone_one_connection(driver, cluster):
+    assert driver("threads", cluster.conninfo()).value("good") == "8"
 
 
 STATEMENTS = [

@@ -28,8 +28,8 @@ static struct log stdout_log = { emit, no_progress };
 static int report(const struct error *err)
 {
 	autofree char *line = xasprintf("error %d %s %s|%s|%s", (int)err->code,
-		err->sqlstate[0] ? err->sqlstate : "-", err->message, err->detail ? err->detail : "",
-		err->hint ? err->hint : "");
+		err->sqlstate[0] ? err->sqlstate : "-", err->message,
+		err->detail ? err->detail : "", err->hint ? err->hint : "");
 
 	for (char *p = line; *p; p++)
 		if (*p == '\n')
@@ -52,16 +52,19 @@ static const char *pooling_name(enum pg_pooling p)
 static int run_connect(int argc, char **argv)
 {
 	struct pg_params p = {
-		.dbname = or_null(argc, argv, 2), .host = or_null(argc, argv, 3), .port = or_null(argc, argv, 4),
-		.user = or_null(argc, argv, 5), .application_name = "pg_driver",
+		.dbname = or_null(argc, argv, 2),
+		.host = or_null(argc, argv, 3),
+		.port = or_null(argc, argv, 4),
+		.user = or_null(argc, argv, 5),
+		.application_name = "pg_driver",
 	};
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &stdout_log, &err);
 
 	if (!c)
 		return report(&err);
-	printf("version=%d\ndatabase=%s\nuser=%s\nserver=%s\nchild_conninfo=%s\n", c->version, c->database, c->user,
-		c->server, c->child_conninfo);
+	printf("version=%d\ndatabase=%s\nuser=%s\nserver=%s\nchild_conninfo=%s\n", c->version,
+		c->database, c->user, c->server, c->child_conninfo);
 	for (size_t i = 0; i < c->env.len; i++)
 		printf("env %s\n", c->env.items[i]);
 
@@ -73,7 +76,8 @@ static int run_connect(int argc, char **argv)
 
 	if (!pg_detect_pooler(c, &pooler, &err))
 		return report(&err);
-	printf("pooling=%s\nreason=%s\n", pooling_name(pooler.pooling), pooler.reason ? pooler.reason : "");
+	printf("pooling=%s\nreason=%s\n", pooling_name(pooler.pooling),
+		pooler.reason ? pooler.reason : "");
 	return 0;
 }
 
@@ -83,7 +87,8 @@ static int run_query(int argc, char **argv)
 	struct pg_params p = { .dbname = or_null(argc, argv, 2), .application_name = "pg_driver" };
 	_cleanup_error_ struct error err = ERROR_INIT;
 	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &stdout_log, &err);
-	_cleanup_conn_ struct pg_conn *clone = c ? pg_clone(c, NULL, "pg_driver clone", &err) : NULL;
+	_cleanup_conn_ struct pg_conn *clone = c ? pg_clone(c, NULL, "pg_driver clone", &err)
+	                                         : NULL;
 	autofree char *value = clone && argc > 3 ? pg_query_value(clone, &err, argv[3]) : NULL;
 	_cleanup_tools_ struct pg_tools tools = { 0 };
 	const char *const programs[] = { "psql", NULL };
@@ -96,7 +101,9 @@ static int run_query(int argc, char **argv)
 	_cleanup_strbuf_ struct strbuf out = STRBUF_INIT;
 	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	const char *const child[] = { psql, "-wXAtc", argv[3], "-d", c->child_conninfo, NULL };
-	const struct proc_spec spec = { .argv = child, .env = &c->env, .output = &out, .errors = &errors };
+	const struct proc_spec spec = {
+		.argv = child, .env = &c->env, .output = &out, .errors = &errors
+	};
 	int status;
 
 	if (!proc_run(&spec, NULL, &status, &err))
@@ -135,7 +142,43 @@ static int run_interrupt(int argc, char **argv)
 	return done ? 0 : report(&err);
 }
 
-/* quote DBNAME: reads stdin, prints it after a way through the server as literal and as identifier, in hex */
+static void *clone_and_query(void *conn)
+{
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_conn_ struct pg_conn *c = pg_clone(conn, NULL, "pg_driver thread", &err);
+	autofree char *value = c ? pg_query_value(c, &err, "SELECT 42") : NULL;
+	bool failed = c && pg_exec(c, &err, "SELECT 1/0");
+
+	return (void *)(uintptr_t)(value && strcmp(value, "42") == 0 && !failed &&
+				   strcmp(err.sqlstate, "22012") == 0);
+}
+
+/* threads DBNAME: sessions cloned from one connection by several threads at once */
+static int run_threads(int argc, char **argv)
+{
+	struct pg_params p = { .dbname = or_null(argc, argv, 2) };
+	_cleanup_error_ struct error err = ERROR_INIT;
+	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &stdout_log, &err);
+	pthread_t threads[8];
+	int good = 0;
+
+	if (!c)
+		return report(&err);
+	for (size_t i = 0; i < 8; i++)
+		if (pthread_create(&threads[i], NULL, clone_and_query, c) != 0)
+			return 1;
+	for (size_t i = 0; i < 8; i++) {
+		void *result = NULL;
+
+		pthread_join(threads[i], &result);
+		good += result != NULL;
+	}
+	printf("good=%d\n", good);
+	return 0;
+}
+
+/* quote DBNAME: reads stdin, prints it after a way through the server as literal and as identifier,
+ * in hex */
 static int run_quote(int argc, char **argv)
 {
 	struct pg_params p = { .dbname = or_null(argc, argv, 2) };
@@ -206,9 +249,12 @@ static void hold(void)
 static int run_scratch(int argc, char **argv)
 {
 	struct scratch_options o = {
-		.major = (int)strtol(argv[2], NULL, 10), .dir = or_null(argc, argv, 3),
-		.run_as = or_null(argc, argv, 4), .jobs = 2,
-		.needed_bytes = argc > 5 ? strtoll(argv[5], NULL, 10) : 0, .bindir = getenv("PG_BINDIR"),
+		.major = (int)strtol(argv[2], NULL, 10),
+		.dir = or_null(argc, argv, 3),
+		.run_as = or_null(argc, argv, 4),
+		.jobs = 2,
+		.needed_bytes = argc > 5 ? strtoll(argv[5], NULL, 10) : 0,
+		.bindir = getenv("PG_BINDIR"),
 		.keep = getenv("SCRATCH_KEEP") != NULL,
 	};
 	_cleanup_error_ struct error err = ERROR_INIT;
@@ -221,12 +267,18 @@ static int run_scratch(int argc, char **argv)
 	printf("major=%d\nhost=%s\n", scratch_major(s), p.host);
 	for (int i = 6; i < argc; i++) {
 		struct scratch_database db = {
-			.name = argv[i], .encoding = "UTF8", .collate = getenv("SCRATCH_COLLATE"),
-			.ctype = getenv("SCRATCH_COLLATE"), .locale_provider = 'c',
+			.name = argv[i],
+			.encoding = "UTF8",
+			.collate = getenv("SCRATCH_COLLATE"),
+			.ctype = getenv("SCRATCH_COLLATE"),
+			.locale_provider = 'c',
 		};
-		_cleanup_conn_ struct pg_conn *c = scratch_create_database(s, &db, &stdout_log, &err);
-		autofree char *name = c ? pg_query_value(c, &err,
-			"SELECT encode(convert_to(current_database(), 'UTF8'), 'hex')") : NULL;
+		_cleanup_conn_ struct pg_conn *c = scratch_create_database(
+			s, &db, &stdout_log, &err);
+		autofree char *name =
+			c ? pg_query_value(c, &err,
+				    "SELECT encode(convert_to(current_database(), 'UTF8'), 'hex')")
+			  : NULL;
 
 		if (!name)
 			return report(&err);
@@ -243,14 +295,20 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} table[] = {
-		{ "connect", run_connect }, { "query", run_query }, { "interrupt", run_interrupt },
-		{ "quote", run_quote }, { "fail", run_fail }, { "tools", run_tools },
+		{ "connect", run_connect },
+		{ "query", run_query },
+		{ "interrupt", run_interrupt },
+		{ "threads", run_threads },
+		{ "quote", run_quote },
+		{ "fail", run_fail },
+		{ "tools", run_tools },
 		{ "scratch", run_scratch },
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(argv[1], table[i].name) == 0)
 			return table[i].run(argc, argv);
-	fprintf(stderr, "usage: pg_driver connect|query|interrupt|quote|fail|tools|scratch ...\n");
+	fprintf(stderr,
+		"usage: pg_driver connect|query|interrupt|threads|quote|fail|tools|scratch ...\n");
 	return 64;
 }

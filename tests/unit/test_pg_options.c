@@ -12,22 +12,29 @@ static void test_url_clean(void **state)
 		const char *url, *clean, *dropped;
 	} cases[] = {
 		{ "postgresql://u@h/db", "postgresql://u@h/db", "" },
-		{ "postgres://u:p@h:6543/db?pgbouncer=true&connection_limit=100", "postgres://u:p@h:6543/db",
-			"pgbouncer, connection_limit" },
+		{ "postgres://u:p@h:6543/db?pgbouncer=true&connection_limit=100",
+			"postgres://u:p@h:6543/db", "pgbouncer, connection_limit" },
 		{ "postgres://h/db?schema=public&sslmode=require&pool_timeout=0&connect_timeout=3",
-			"postgres://h/db?sslmode=require&connect_timeout=3", "schema, pool_timeout" },
+			"postgres://h/db?sslmode=require&connect_timeout=3",
+			"schema, pool_timeout" },
 		{ "postgres://h/db?sslmode=require&supa=base-pooler.x&sslrootcert=%2Fa%2Fb",
 			"postgres://h/db?sslmode=require&sslrootcert=%2Fa%2Fb", "supa" },
-		{ "postgres://h/db?sslaccept=strict&socket_timeout=1&statement_cache_size=0&pool_mode=transaction"
-		  "&prepareThreshold=0&workaround=supabase-pooler.vercel", "postgres://h/db",
-			"sslaccept, socket_timeout, statement_cache_size, pool_mode, prepareThreshold, workaround" },
+		{ "postgres://h/"
+		  "db?sslaccept=strict&socket_timeout=1&statement_cache_size=0&pool_mode="
+		  "transaction"
+		  "&prepareThreshold=0&workaround=supabase-pooler.vercel",
+			"postgres://h/db",
+			"sslaccept, socket_timeout, statement_cache_size, pool_mode, "
+		        "prepareThreshold, workaround" },
 		/* libpq translates this one spelling itself */
 		{ "postgres://h/db?ssl=true", "postgres://h/db?ssl=true", "" },
 		{ "postgres://h/db?ssl=no-verify", "postgres://h/db", "ssl" },
 		/* an encoded name is the name */
-		{ "postgres://h/db?ssl%6Dode=disable&p%67bouncer=1", "postgres://h/db?ssl%6Dode=disable", "pgbouncer" },
+		{ "postgres://h/db?ssl%6Dode=disable&p%67bouncer=1",
+			"postgres://h/db?ssl%6Dode=disable", "pgbouncer" },
 		/* a question mark in the password does not begin the query */
-		{ "postgres://u:a?b=c&d@h/db?pgbouncer=true", "postgres://u:a?b=c&d@h/db", "pgbouncer" },
+		{ "postgres://u:a?b=c&d@h/db?pgbouncer=true", "postgres://u:a?b=c&d@h/db",
+			"pgbouncer" },
 		{ "postgres://h/db?", "postgres://h/db", "" },
 		{ "postgres://h/db?&&pgbouncer", "postgres://h/db", "pgbouncer" },
 		{ "postgres://h/db?evil%0Aname=1", "postgres://h/db", "evil?name" },
@@ -67,8 +74,10 @@ static void test_parse(void **state)
 		{ { .dbname = "postgres://u@h:1/d?schema=s", .port = "5", .user = "v" },
 			"user='v' port='5' dbname='d' host='h'" },
 		/* an address in the string would win over the host that the user named */
-		{ { .dbname = "hostaddr=10.0.0.1 dbname=d", .host = "db" }, "dbname='d' host='db'" },
-		{ { .dbname = "postgres://h/d", .isolated = true, .host = "/s" }, "dbname='postgres://h/d' host='/s'" },
+		{ { .dbname = "hostaddr=10.0.0.1 dbname=d", .host = "db" },
+			"dbname='d' host='db'" },
+		{ { .dbname = "postgres://h/d", .isolated = true, .host = "/s" },
+			"dbname='postgres://h/d' host='/s'" },
 	};
 
 	(void)state;
@@ -88,7 +97,8 @@ static void test_parse(void **state)
 		assert_non_null(expected);
 		for (size_t k = 0; list[k].keyword; k++) {
 			if (expected[k].val)
-				assert_string_equal(list[k].val ? list[k].val : "(none)", expected[k].val);
+				assert_string_equal(
+					list[k].val ? list[k].val : "(none)", expected[k].val);
 			else
 				assert_null(list[k].val);
 		}
@@ -103,8 +113,10 @@ static void test_parse_refuses(void **state)
 		const char *dbname, *message;
 	} cases[] = {
 		{ "mysql://u:geheim@h/db", "\"mysql://\" is not a PostgreSQL URL" },
-		{ "postgresql+psycopg2://u:geheim@h/db", "\"postgresql+psycopg2://\" is not a PostgreSQL URL" },
-		{ "jdbc:postgresql://h/db?password=geheim", "\"jdbc:postgresql://\" is not a PostgreSQL URL" },
+		{ "postgresql+psycopg2://u:geheim@h/db",
+			"\"postgresql+psycopg2://\" is not a PostgreSQL URL" },
+		{ "jdbc:postgresql://h/db?password=geheim",
+			"\"jdbc:postgresql://\" is not a PostgreSQL URL" },
 		/* unescaped separators: the password would be taken for a port */
 		{ "postgresql://u:geheim/x@h/db", "the connection URL is not valid" },
 		{ "postgresql://u:ge%heim@h/db", "the connection URL is not valid" },
@@ -117,7 +129,8 @@ static void test_parse_refuses(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		_cleanup_error_ struct error err = ERROR_INIT;
-		autofree char *conninfo = parsed((struct pg_params){ .dbname = cases[i].dbname }, &err);
+		autofree char *conninfo = parsed(
+			(struct pg_params){ .dbname = cases[i].dbname }, &err);
 
 		assert_null(conninfo);
 		assert_int_equal(err.code, EXIT_CONFIG);
@@ -164,12 +177,24 @@ static void test_exit_codes(void **state)
 		const char *sqlstate;
 		enum exit_code code;
 	} cases[] = {
-		{ "", EXIT_UNAVAILABLE },      { "28P01", EXIT_PERMISSION },   { "28000", EXIT_PERMISSION },
-		{ "42501", EXIT_PERMISSION },  { "3D000", EXIT_NOT_FOUND },    { "3F000", EXIT_NOT_FOUND },
-		{ "42P01", EXIT_NOT_FOUND },   { "55P03", EXIT_BUSY },         { "40001", EXIT_BUSY },
-		{ "40P01", EXIT_BUSY },        { "53300", EXIT_BUSY },         { "57P03", EXIT_BUSY },
-		{ "57P01", EXIT_UNAVAILABLE }, { "57P02", EXIT_UNAVAILABLE },  { "08006", EXIT_UNAVAILABLE },
-		{ "53100", EXIT_CANNOT_WRITE },{ "57014", EXIT_REFUSED },      { "42601", EXIT_REFUSED },
+		{ "", EXIT_UNAVAILABLE },
+		{ "28P01", EXIT_PERMISSION },
+		{ "28000", EXIT_PERMISSION },
+		{ "42501", EXIT_PERMISSION },
+		{ "3D000", EXIT_NOT_FOUND },
+		{ "3F000", EXIT_NOT_FOUND },
+		{ "42P01", EXIT_NOT_FOUND },
+		{ "55P03", EXIT_BUSY },
+		{ "40001", EXIT_BUSY },
+		{ "40P01", EXIT_BUSY },
+		{ "53300", EXIT_BUSY },
+		{ "57P03", EXIT_BUSY },
+		{ "57P01", EXIT_UNAVAILABLE },
+		{ "57P02", EXIT_UNAVAILABLE },
+		{ "08006", EXIT_UNAVAILABLE },
+		{ "53100", EXIT_CANNOT_WRITE },
+		{ "57014", EXIT_REFUSED },
+		{ "42601", EXIT_REFUSED },
 		{ "40002", EXIT_REFUSED },
 	};
 

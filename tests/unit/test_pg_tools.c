@@ -35,7 +35,8 @@ static void test_parse_version(void **state)
 		autofree char *version = NULL;
 		int major = 0;
 
-		assert_int_equal(pg_tools_parse_version(cases[i].text, &version, &major), cases[i].version != NULL);
+		assert_int_equal(pg_tools_parse_version(cases[i].text, &version, &major),
+			cases[i].version != NULL);
 		assert_int_equal(major, cases[i].major);
 		if (cases[i].version)
 			assert_string_equal(version, cases[i].version);
@@ -82,8 +83,12 @@ static void test_find_exact_else_next(void **state)
 		int min, max;
 		const char *version;
 	} cases[] = {
-		{ 901, 0, "901.7" }, { 902, 0, "903.2" }, { 903, 903, "903.2" }, { 900, 902, "901.7" },
-		{ 902, 902, NULL },  { 904, 0, NULL },
+		{ 901, 0, "901.7" },
+		{ 902, 0, "903.2" },
+		{ 903, 903, "903.2" },
+		{ 900, 902, "901.7" },
+		{ 902, 902, NULL },
+		{ 904, 0, NULL },
 	};
 
 	(void)state;

@@ -50,19 +50,20 @@ static void unset_rest(struct pg_conn *c, const PQconninfoOption *all)
 	strvec_push(&c->env, "PGSYSCONFDIR");
 }
 
-static void add_setting(struct pg_conn *c, const PQconninfoOption *all, const struct pg_option *option,
-	struct strbuf *conninfo)
+static void add_setting(struct pg_conn *c, const PQconninfoOption *all,
+	const struct pg_option *option, struct strbuf *conninfo)
 {
 	const char *variable = variable_of(all, option->keyword);
 
 	if (strcmp(option->keyword, "application_name") == 0 ||
-	    strcmp(option->keyword, "fallback_application_name") == 0)
+		strcmp(option->keyword, "fallback_application_name") == 0)
 		return;
 	if (strcmp(option->keyword, "dbname") == 0)
 		pg_add_conninfo(conninfo, "dbname", option->value);
 	if (variable)
 		strvec_pushf(&c->env, "%s=%s", variable, option->value);
-	else if (!is_secret(all, option->keyword) && !equals_default(all, option->keyword, option->value))
+	else if (!is_secret(all, option->keyword) &&
+		 !equals_default(all, option->keyword, option->value))
 		pg_add_conninfo(conninfo, option->keyword, option->value);
 }
 

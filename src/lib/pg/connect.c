@@ -2,13 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include "clock.h"
 #include "internal.h"
 
 enum { OLDEST_VERSION = 130000, DEFAULT_TIMEOUT = 10 };
-
 
 void pg_close(struct pg_conn *c)
 {
@@ -23,7 +21,7 @@ void pg_close(struct pg_conn *c)
 	strvec_release(&c->env);
 	free(c->child_conninfo);
 	pg_options_release(&c->session->options);
-	PQfreeCancel(c->session->cancel);
+	PQfreeCancel(atomic_load(&c->session->cancel));
 	cleanup_fd(&c->session->socket);
 	free(c->session);
 	free(c);
@@ -32,7 +30,8 @@ void pg_close(struct pg_conn *c)
 /* Waits until libpq can go on. False: the deadline passed. */
 static bool wait_for(PGconn *pg, PostgresPollingStatusType want, double deadline)
 {
-	struct pollfd fd = { .fd = PQsocket(pg), .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+	struct pollfd fd = { .fd = PQsocket(pg),
+		.events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
 
 	for (;;) {
 		double left = deadline - clock_monotonic();
@@ -125,8 +124,10 @@ static void resolve_options(struct pg_session *s, PGconn *pg)
 static bool read_facts(struct pg_conn *c, struct error *err)
 {
 	_cleanup_result_ PGresult *r = pg_query(c, err,
-		"SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.pg_is_in_recovery(),"
-		" pg_catalog.current_database(), pg_catalog.pg_backend_pid()", 0, NULL);
+		"SELECT pg_catalog.current_setting('server_version_num'), "
+		"pg_catalog.pg_is_in_recovery(),"
+		" pg_catalog.current_database(), pg_catalog.pg_backend_pid()",
+		0, NULL);
 
 	if (!r)
 		return error_prefix(err, "cannot connect to PostgreSQL");
@@ -145,7 +146,8 @@ static bool read_facts(struct pg_conn *c, struct error *err)
  * never stores them, so it can always do better. */
 static bool is_unsafe_encoding(const char *name)
 {
-	static const char *const unsafe[] = { "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004" };
+	static const char *const unsafe[] = { "SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB",
+		"SHIFT_JIS_2004" };
 
 	for (size_t i = 0; name && i < sizeof(unsafe) / sizeof(unsafe[0]); i++)
 		if (strcmp(name, unsafe[i]) == 0)
@@ -180,7 +182,7 @@ static struct pg_conn *adopt(PGconn *pg, struct error *err)
 	c->session = s;
 	PQsetNoticeReceiver(pg, ignore_notice, NULL);
 	s->socket = fcntl(PQsocket(pg), F_DUPFD_CLOEXEC, 3);
-	s->cancel = PQgetCancel(pg);
+	atomic_store(&s->cancel, PQgetCancel(pg));
 	resolve_options(s, pg);
 	c->user = xstrdup(PQuser(pg));
 	c->server = s->local ? xstrdup(PQhost(pg)) : xasprintf("%s:%s", PQhost(pg), PQport(pg));
@@ -203,10 +205,11 @@ struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct er
 	if (!pg_options_parse(p, &o, &dropped, err))
 		return NULL;
 	if (dropped.len)
-		log_info(log, "connect.dropped", "ignoring connection parameters that are not PostgreSQL's: %s",
+		log_info(log, "connect.dropped",
+			"ignoring connection parameters that are not PostgreSQL's: %s",
 			dropped.buf);
 	if (!pg_options_get(&o, "connect_timeout") &&
-	    (p->isolated || (!getenv("PGCONNECT_TIMEOUT") && !uses_service(&o)))) {
+		(p->isolated || (!getenv("PGCONNECT_TIMEOUT") && !uses_service(&o)))) {
 		autofree char *seconds = xasprintf("%d", DEFAULT_TIMEOUT);
 
 		pg_options_set(&o, "connect_timeout", seconds);
@@ -240,15 +243,4 @@ struct pg_conn *pg_clone(const struct pg_conn *c, const char *dbname, const char
 	PGconn *pg = open_connection(&o, err);
 
 	return pg ? adopt(pg, err) : NULL;
-}
-
-void pg_interrupt(struct pg_conn *c)
-{
-	char ignored[256];
-
-	atomic_store(&c->session->interrupted, true);
-	if (c->session->cancel)
-		PQcancel(c->session->cancel, ignored, sizeof(ignored));
-	if (c->session->socket >= 0)
-		shutdown(c->session->socket, SHUT_RDWR);
 }

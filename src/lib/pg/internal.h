@@ -45,7 +45,7 @@ bool pg_is_url(const char *s);
 
 struct pg_session {
 	struct pg_options options; /* as resolved by libpq, pinned to the address in use */
-	PGcancel *cancel;
+	_Atomic(PGcancel *) cancel; /* taken by the first pg_interrupt() */
 	int socket;                /* own duplicate: libpq may close its own at any time */
 	atomic_bool interrupted;
 	bool local;                /* unix socket */

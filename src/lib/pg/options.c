@@ -96,11 +96,12 @@ char *pg_options_conninfo(const struct pg_options *o)
 /* "mysql" of "mysql://…"; 0 when s does not begin with a scheme. */
 static size_t scheme_length(const char *s)
 {
+	const char *end = strstr(s, "://");
 	size_t n = 0;
 
-	while (isalnum((unsigned char)s[n]) || (n && s[n] && strchr("+-.:", s[n]) && strncmp(s + n, "://", 3)))
+	while (end && s + n < end && (isalnum((unsigned char)s[n]) || strchr("+-.:", s[n])))
 		n++;
-	return n && strncmp(s + n, "://", 3) == 0 ? n : 0;
+	return end && s + n == end ? n : 0;
 }
 
 static bool bad_string(struct error *err, const char *text, const char *why)
@@ -117,10 +118,12 @@ static bool bad_string(struct error *err, const char *text, const char *why)
 		error_detail(err, "%s", sb.buf);
 	}
 	if (url)
-		return error_hint(err, "Write postgresql://user@host:port/database; special characters in the "
-				       "user name and the password must be percent-encoded (@ is %%40, / is "
-				       "%%2F, : is %%3A, # is %%23).");
-	return error_hint(err, "Write keyword=value pairs, with values that hold spaces in single quotes.");
+		return error_hint(err,
+			"Write postgresql://user@host:port/database; special characters in the "
+			"user name and the password must be percent-encoded (@ is %%40, / is "
+			"%%2F, : is %%3A, # is %%23).");
+	return error_hint(
+		err, "Write keyword=value pairs, with values that hold spaces in single quotes.");
 }
 
 /* A port such as "pa" of postgresql://u:pa/ss@host/ is a piece of an unescaped password. */
@@ -147,8 +150,8 @@ static bool parse_conninfo(const char *text, struct pg_options *ret, struct erro
 	return ok;
 }
 
-static bool parse_dbname(const char *dbname, struct pg_options *ret, struct strbuf *dropped,
-	struct error *err)
+static bool parse_dbname(
+	const char *dbname, struct pg_options *ret, struct strbuf *dropped, struct error *err)
 {
 	size_t scheme = scheme_length(dbname);
 
@@ -160,7 +163,8 @@ static bool parse_dbname(const char *dbname, struct pg_options *ret, struct strb
 		return ok;
 	}
 	if (scheme) {
-		error_set(err, EXIT_CONFIG, "\"%.*s://\" is not a PostgreSQL URL", (int)scheme, dbname);
+		error_set(err, EXIT_CONFIG, "\"%.*s://\" is not a PostgreSQL URL", (int)scheme,
+			dbname);
 		return error_hint(err, "Write postgresql://user@host:port/database.");
 	}
 	if (strchr(dbname, '='))
@@ -187,9 +191,11 @@ bool pg_options_parse(const struct pg_params *p, struct pg_options *ret, struct 
 	if (!ports_are_numbers(pg_options_get(ret, "port")))
 		return error_set(err, EXIT_CONFIG, "the port is not a number");
 	if (pg_options_get(ret, "sslpassword")) {
-		error_set(err, EXIT_CONFIG, "the connection option \"sslpassword\" is not supported");
-		return error_hint(err, "pg_dump and pg_restore could only get it on their command line, where "
-				       "everyone can read it; use a key file without passphrase and mode 0600.");
+		error_set(
+			err, EXIT_CONFIG, "the connection option \"sslpassword\" is not supported");
+		return error_hint(err,
+			"pg_dump and pg_restore could only get it on their command line, where "
+			"everyone can read it; use a key file without passphrase and mode 0600.");
 	}
 	return true;
 }

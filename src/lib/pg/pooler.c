@@ -5,7 +5,8 @@
  * A pooler makes up its own cancel key, so the process id that libpq was told differs from the
  * one the backend reports. Under transaction pooling a second session gets, in its transaction,
  * the backend that answered the first session a moment ago (pools are stacks), or the first session
- * finds itself on another backend (pools that take turns). Under session pooling neither can happen.
+ * finds itself on another backend (pools that take turns). Under session pooling neither can
+ * happen.
  */
 #include <poll.h>
 
@@ -70,8 +71,10 @@ static int compare_backends(struct pg_conn *c, struct pg_conn *other, struct err
 static bool set_verdict(struct pg_pooler *ret, const struct pg_conn *c, bool proven)
 {
 	ret->pooling = proven ? PG_POOLED_TRANSACTION : PG_POOLED_SESSION;
-	ret->reason = proven ? xasprintf("%s moves this session from one server process to another", c->server) :
-			       xasprintf("the process id announced by %s is not the server's", c->server);
+	ret->reason = proven ? xasprintf("%s moves this session from one server process to another",
+				       c->server)
+	                     : xasprintf("the process id announced by %s is not the server's",
+				       c->server);
 	return true;
 }
 
@@ -92,7 +95,9 @@ bool pg_detect_pooler(struct pg_conn *c, struct pg_pooler *ret, struct error *er
 	_cleanup_conn_ struct pg_conn *other = pg_clone(c, NULL, NULL, NULL);
 	int verdict = 0;
 
-	for (int i = 0; other && PQtransactionStatus(other->pg) == PQTRANS_IDLE && i < ROUNDS && !verdict; i++)
+	for (int i = 0;
+		other && PQtransactionStatus(other->pg) == PQTRANS_IDLE && i < ROUNDS && !verdict;
+		i++)
 		verdict = compare_backends(c, other, err);
 	return verdict >= 0 && set_verdict(ret, c, verdict > 0);
 }
@@ -107,6 +112,7 @@ bool pg_refuse_transaction_pooler(struct pg_conn *c, const char *what, struct er
 		return true;
 	error_set(err, EXIT_CONFIG, "%s does not work through a transaction pooler", what);
 	error_detail(err, "How it was recognised: %s.", pooler.reason);
-	return error_hint(err, "Connect to the server itself or to the pooler's session mode (Supabase: port 5432 "
-			       "instead of 6543; Neon: the host name without \"-pooler\").");
+	return error_hint(err,
+		"Connect to the server itself or to the pooler's session mode (Supabase: port 5432 "
+		"instead of 6543; Neon: the host name without \"-pooler\").");
 }

@@ -30,7 +30,8 @@ static bool fail(struct error *err, const struct pg_conn *c, const PGresult *r, 
 	const char *primary = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	const char *detail = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL) : NULL;
 	const char *hint = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_HINT) : NULL;
-	const char *text = r && PQresultErrorMessage(r)[0] ? PQresultErrorMessage(r) : PQerrorMessage(c->pg);
+	const char *text = r && PQresultErrorMessage(r)[0] ? PQresultErrorMessage(r)
+	                                                   : PQerrorMessage(c->pg);
 	autofree char *line = first_line(text);
 
 	if (!primary)
@@ -62,7 +63,8 @@ static bool is_success(const PGresult *r)
 {
 	ExecStatusType status = PQresultStatus(r);
 
-	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+	       status == PGRES_EMPTY_QUERY;
 }
 
 static bool is_copy(const PGresult *r)
@@ -91,8 +93,22 @@ static PGresult *collect(PGconn *pg)
 	return kept;
 }
 
+/* What a caller left unread of an earlier command, as PQexec() does. */
+static void discard_results(PGconn *pg)
+{
+	PGresult *r;
+	bool copy = false;
+
+	while (!copy && (r = PQgetResult(pg)) != NULL) {
+		copy = is_copy(r);
+		PQclear(r);
+	}
+}
+
 bool pg_exec(struct pg_conn *c, struct error *err, const char *sql)
 {
+	discard_results(c->pg);
+
 	_cleanup_result_ PGresult *r = PQsendQuery(c->pg, sql) ? collect(c->pg) : NULL;
 
 	return is_success(r) || fail(err, c, r, NULL);
@@ -108,9 +124,13 @@ bool pg_execf(struct pg_conn *c, struct error *err, const char *fmt, ...)
 	return pg_exec(c, err, sql);
 }
 
-PGresult *pg_query(struct pg_conn *c, struct error *err, const char *sql, int n, const char *const *values)
+PGresult *pg_query(
+	struct pg_conn *c, struct error *err, const char *sql, int n, const char *const *values)
 {
-	PGresult *r = PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0) ? collect(c->pg) : NULL;
+	discard_results(c->pg);
+
+	PGresult *r = PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0) ? collect(c->pg)
+	                                                                            : NULL;
 
 	if (is_success(r))
 		return r;
@@ -126,7 +146,8 @@ char *pg_query_value(struct pg_conn *c, struct error *err, const char *sql)
 	if (!r)
 		return NULL;
 	if (PQntuples(r) != 1 || PQnfields(r) < 1) {
-		error_set(err, EXIT_NOT_FOUND, "expected one row, the server returned %d", PQntuples(r));
+		error_set(err, EXIT_NOT_FOUND, "expected one row, the server returned %d",
+			PQntuples(r));
 		return NULL;
 	}
 	return xstrdup(PQgetvalue(r, 0, 0));

@@ -33,8 +33,13 @@ int scratch_major(const struct scratch *s)
 void scratch_params(const struct scratch *s, const char *dbname, struct pg_params *ret)
 {
 	*ret = (struct pg_params){
-		.dbname = dbname, .host = s->plan.socket_dir, .port = "5432", .user = "postgres",
-		.no_password = true, .application_name = "dbops", .isolated = true,
+		.dbname = dbname,
+		.host = s->plan.socket_dir,
+		.port = "5432",
+		.user = "postgres",
+		.no_password = true,
+		.application_name = "dbops",
+		.isolated = true,
 	};
 }
 
@@ -52,6 +57,15 @@ static void plan_release(struct scratch_plan *p)
 	cleanup_fd(&p->lock_fd);
 }
 
+/* Without a keeper nobody else removes what was made. */
+static void remove_folders(const struct scratch_plan *p)
+{
+	if (p->folder && p->socket_dir && strcmp(p->socket_dir, p->folder) != 0)
+		scratch_remove(p->socket_dir, &p->user);
+	if (p->folder)
+		scratch_remove(p->folder, &p->user);
+}
+
 void scratch_stop(struct scratch *s)
 {
 	if (!s)
@@ -59,10 +73,8 @@ void scratch_stop(struct scratch *s)
 	cleanup_fd(&s->control_fd);
 	while (s->keeper > 0 && waitpid(s->keeper, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (s->keeper <= 0 && s->plan.folder)
-		scratch_remove(s->plan.folder, &s->plan.user);
-	if (s->keeper <= 0 && s->plan.socket_dir && strcmp(s->plan.socket_dir, s->plan.folder) != 0)
-		scratch_remove(s->plan.socket_dir, &s->plan.user);
+	if (s->keeper <= 0)
+		remove_folders(&s->plan);
 	cleanup_fd(&s->status_fd);
 	plan_release(&s->plan);
 	pg_tools_release(&s->tools);
@@ -98,20 +110,22 @@ static bool check_space(const char *base, int64_t needed, struct error *err)
 		return true;
 	size_format(needed, &want);
 	size_format(available, &have);
-	error_set(err, EXIT_CANNOT_WRITE, "not enough space for the scratch server in \"%s\"", base);
+	error_set(
+		err, EXIT_CANNOT_WRITE, "not enough space for the scratch server in \"%s\"", base);
 	error_detail(err, "It needs about %s, %s are free.", want.buf, have.buf);
 	return error_hint(err, "Name a folder on a larger file system with TMPDIR.");
 }
 
-static char *private_folder(const char *base, const char *prefix, const struct scratch_user *user,
-	struct error *err)
+static char *private_folder(
+	const char *base, const char *prefix, const struct scratch_user *user, struct error *err)
 {
 	autofree char *folder = fs_make_temp_dir(base, prefix, err);
 
 	if (!folder)
 		return NULL;
 	if (user->change && chown(folder, user->uid, user->gid) != 0) {
-		error_set_errno(err, fs_exit_code(errno), errno, "cannot give \"%s\" to \"%s\"", folder, user->name);
+		error_set_errno(err, fs_exit_code(errno), errno, "cannot give \"%s\" to \"%s\"",
+			folder, user->name);
 		rmdir(folder);
 		return NULL;
 	}
@@ -165,7 +179,8 @@ static bool prepare(struct scratch *s, const struct scratch_options *o, struct e
 	if (!find_tools(o, &s->tools, err) || !scratch_find_user(o->run_as, &s->plan.user, err))
 		return false;
 	if (!fs_is_dir(base))
-		return error_set(err, EXIT_NOT_FOUND, "there is no folder \"%s\" for the scratch server", base);
+		return error_set(err, EXIT_NOT_FOUND,
+			"there is no folder \"%s\" for the scratch server", base);
 	scratch_sweep(base, &s->plan.user);
 	if (!check_space(base, o->needed_bytes, err) || !make_folders(&s->plan, base, err))
 		return false;
@@ -192,7 +207,8 @@ static bool start_keeper(struct scratch *s, struct error *err)
 	s->control_fd = control[1];
 	s->status_fd = status[0];
 	if (s->keeper < 0)
-		return error_set_errno(err, EXIT_UNAVAILABLE, saved, "cannot start the scratch server");
+		return error_set_errno(
+			err, EXIT_UNAVAILABLE, saved, "cannot start the scratch server");
 	return true;
 }
 
@@ -202,7 +218,9 @@ static void add_log_tail(const char *path, struct error *err)
 	char chunk[LOG_TAIL];
 	autoclose int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
-	ssize_t n = size > 0 ? pread(fd, chunk, sizeof(chunk), size > LOG_TAIL ? size - LOG_TAIL : 0) : 0;
+	ssize_t n = size > 0
+	                    ? pread(fd, chunk, sizeof(chunk), size > LOG_TAIL ? size - LOG_TAIL : 0)
+	                    : 0;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	int lines = 0;
 
@@ -218,23 +236,29 @@ static void add_log_tail(const char *path, struct error *err)
 	error_detail(err, "%s", start);
 }
 
-static bool keeper_failed(const struct scratch *s, const struct scratch_report *report, struct error *err)
+static bool keeper_failed(
+	const struct scratch *s, const struct scratch_report *report, struct error *err)
 {
 	const char *program = report->what == SCRATCH_INITDB_FAILED ? "initdb" : "postgres";
 
 	switch (report->status) {
 	case SCRATCH_NO_FOLDER:
-		error_set(err, EXIT_PERMISSION, "user \"%s\" cannot use \"%s\"", s->plan.user.name, s->plan.folder);
-		return error_hint(err, "Every folder above it must be searchable by that user; name another one "
-				       "with TMPDIR.");
+		error_set(err, EXIT_PERMISSION, "user \"%s\" cannot use \"%s\"", s->plan.user.name,
+			s->plan.folder);
+		return error_hint(err,
+			"Every folder above it must be searchable by that user; name another one "
+			"with TMPDIR.");
 	case SCRATCH_NO_USER:
-		return error_set(err, EXIT_PERMISSION, "cannot become user \"%s\"", s->plan.user.name);
+		return error_set(
+			err, EXIT_PERMISSION, "cannot become user \"%s\"", s->plan.user.name);
 	case SCRATCH_NO_PROGRAM:
-		error_set(err, EXIT_PERMISSION, "user \"%s\" cannot run \"%s/%s\"", s->plan.user.name,
-			s->tools.bindir, program);
-		return error_hint(err, "Program and folders above it must be accessible to that user.");
+		error_set(err, EXIT_PERMISSION, "user \"%s\" cannot run \"%s/%s\"",
+			s->plan.user.name, s->tools.bindir, program);
+		return error_hint(
+			err, "Program and folders above it must be accessible to that user.");
 	}
-	error_set(err, EXIT_UNAVAILABLE, "the scratch server's %s ended with status %d", program, report->status);
+	error_set(err, EXIT_UNAVAILABLE, "the scratch server's %s ended with status %d", program,
+		report->status);
 	add_log_tail(report->what == SCRATCH_INITDB_FAILED ? s->plan.initdb_log : s->plan.log, err);
 	return false;
 }
@@ -258,7 +282,8 @@ static bool is_ready(const struct scratch *s)
 
 static bool wait_ready(const struct scratch *s, const struct cancel *cancel, struct error *err)
 {
-	struct pollfd fds[2] = { { s->status_fd, POLLIN, 0 }, { cancel ? cancel->wake_fd : -1, POLLIN, 0 } };
+	struct pollfd fds[2] = { { s->status_fd, POLLIN, 0 },
+		{ cancel ? cancel->wake_fd : -1, POLLIN, 0 } };
 	double deadline = clock_monotonic() + START_SECONDS;
 	struct scratch_report report;
 
@@ -266,32 +291,35 @@ static bool wait_ready(const struct scratch *s, const struct cancel *cancel, str
 		if (!cancel_check(cancel, err))
 			return false;
 		if (clock_monotonic() > deadline) {
-			error_set(err, EXIT_UNAVAILABLE, "the scratch server did not start in %d s", START_SECONDS);
+			error_set(err, EXIT_UNAVAILABLE, "the scratch server did not start in %d s",
+				START_SECONDS);
 			add_log_tail(s->plan.log, err);
 			return false;
 		}
 		if (poll(fds, 2, 5) <= 0 || !fds[0].revents)
 			continue;
 		if (read(s->status_fd, &report, sizeof(report)) != (ssize_t)sizeof(report))
-			return error_set(err, EXIT_UNAVAILABLE, "the keeper of the scratch server was killed");
+			return error_set(err, EXIT_UNAVAILABLE,
+				"the keeper of the scratch server was killed");
 		return keeper_failed(s, &report, err);
 	}
 	return true;
 }
 
-struct scratch *scratch_start(const struct scratch_options *o, struct log *log, const struct cancel *cancel,
-	struct error *err)
+struct scratch *scratch_start(const struct scratch_options *o, struct log *log,
+	const struct cancel *cancel, struct error *err)
 {
 	_cleanup_scratch_ struct scratch *s = xcalloc(1, sizeof(*s));
 
 	s->control_fd = s->status_fd = s->plan.lock_fd = -1;
 	if (!prepare(s, o, err))
 		return NULL;
-	log_debug(log, "scratch.start", "starting a scratch PostgreSQL %s in \"%s\"", s->tools.version,
-		s->plan.folder);
+	log_debug(log, "scratch.start", "starting a scratch PostgreSQL %s in \"%s\"",
+		s->tools.version, s->plan.folder);
 	if (!start_keeper(s, err) || !wait_ready(s, cancel, err))
 		return NULL;
 	if (o->keep)
-		log_info(log, "scratch.keep", "the scratch server's folder will stay: \"%s\"", s->plan.folder);
+		log_info(log, "scratch.keep", "the scratch server's folder will stay: \"%s\"",
+			s->plan.folder);
 	return steal(s);
 }

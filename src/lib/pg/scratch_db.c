@@ -15,7 +15,8 @@ static void add_setting(struct strbuf *sql, const char *name, const char *value)
 	pg_add_literal(sql, value);
 }
 
-static void build_create(struct strbuf *sql, const struct scratch_database *db, int major, bool plain)
+static void build_create(
+	struct strbuf *sql, const struct scratch_database *db, int major, bool plain)
 {
 	char provider = knows_provider(major, db->locale_provider) ? db->locale_provider : 'c';
 
@@ -36,12 +37,14 @@ static void build_create(struct strbuf *sql, const struct scratch_database *db, 
 static bool is_about_locale(const struct error *err)
 {
 	return strcmp(err->sqlstate, "42809") == 0 || /* invalid locale name */
-	       strcmp(err->sqlstate, "22023") == 0 || /* encoding and locale do not fit, ICU's refusals */
-	       strcmp(err->sqlstate, "42P17") == 0 || strcmp(err->sqlstate, "0A000") == 0;
+	       strcmp(err->sqlstate, "22023") ==
+	               0 || /* encoding and locale do not fit, ICU's refusals */
+	       strcmp(err->sqlstate, "42P17") == 0 ||
+	       strcmp(err->sqlstate, "0A000") == 0;
 }
 
-static bool create(struct pg_conn *server, const struct scratch_database *db, int major, struct log *log,
-	struct error *err)
+static bool create(struct pg_conn *server, const struct scratch_database *db, int major,
+	struct log *log, struct error *err)
 {
 	_cleanup_error_ struct error first = ERROR_INIT;
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
@@ -55,8 +58,10 @@ static bool create(struct pg_conn *server, const struct scratch_database *db, in
 	if (!pg_exec(server, err, sql.buf))
 		return false;
 	log_warning(log, "scratch.locale",
-		"the scratch server cannot have the locale of database \"%s\", it uses \"C\": text sorts differently "
-		"there (%s)", db->name, first.message);
+		"the scratch server cannot have the locale of database \"%s\", it uses \"C\": text "
+		"sorts differently "
+		"there (%s)",
+		db->name, first.message);
 	return true;
 }
 
@@ -70,8 +75,8 @@ static bool drop_old(struct pg_conn *server, const char *name, struct error *err
 	return pg_exec(server, err, sql.buf);
 }
 
-struct pg_conn *scratch_create_database(struct scratch *s, const struct scratch_database *db, struct log *log,
-	struct error *err)
+struct pg_conn *scratch_create_database(
+	struct scratch *s, const struct scratch_database *db, struct log *log, struct error *err)
 {
 	struct pg_params p;
 
@@ -79,7 +84,8 @@ struct pg_conn *scratch_create_database(struct scratch *s, const struct scratch_
 
 	_cleanup_conn_ struct pg_conn *server = pg_connect(&p, log, err);
 
-	if (!server || !drop_old(server, db->name, err) || !create(server, db, scratch_major(s), log, err)) {
+	if (!server || !drop_old(server, db->name, err) ||
+		!create(server, db, scratch_major(s), log, err)) {
 		error_prefix(err, "cannot create database \"%s\" on the scratch server", db->name);
 		return NULL;
 	}

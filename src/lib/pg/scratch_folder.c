@@ -78,7 +78,8 @@ static void sweep_socket(const char *folder, const struct scratch_user *user)
 	if (n <= 0)
 		return;
 	target[n] = '\0';
-	if (strncmp(target, SCRATCH_SOCKET_PREFIX, strlen(SCRATCH_SOCKET_PREFIX)) == 0 && !strstr(target, ".."))
+	if (strncmp(target, SCRATCH_SOCKET_PREFIX, strlen(SCRATCH_SOCKET_PREFIX)) == 0 &&
+		!strstr(target, ".."))
 		scratch_remove(target, user);
 }
 
@@ -107,12 +108,16 @@ static bool find_by_name(const char *name, struct scratch_user *ret, struct erro
 	const struct passwd *pw = getpwnam(name);
 
 	if (!pw) {
-		error_set(err, EXIT_CONFIG, "there is no user \"%s\" to run the scratch server", name);
-		return error_hint(err, "PostgreSQL refuses to run as root; name an unprivileged user with --run-as.");
+		error_set(err, EXIT_CONFIG, "there is no user \"%s\" to run the scratch server",
+			name);
+		return error_hint(err, "PostgreSQL refuses to run as root; name an unprivileged "
+				       "user with --run-as.");
 	}
 	if (pw->pw_uid == 0) {
-		error_set(err, EXIT_CONFIG, "the scratch server cannot run as \"%s\", which is root", name);
-		return error_hint(err, "PostgreSQL refuses to run as root; name an unprivileged user with --run-as.");
+		error_set(err, EXIT_CONFIG,
+			"the scratch server cannot run as \"%s\", which is root", name);
+		return error_hint(err, "PostgreSQL refuses to run as root; name an unprivileged "
+				       "user with --run-as.");
 	}
 	*ret = (struct scratch_user){ true, pw->pw_uid, pw->pw_gid, xstrdup(name) };
 	return true;
@@ -129,5 +134,6 @@ bool scratch_find_user(const char *run_as, struct scratch_user *ret, struct erro
 	if (!run_as || strcmp(run_as, ret->name) == 0)
 		return true;
 	free(steal(ret->name));
-	return error_set(err, EXIT_PERMISSION, "only root can run the scratch server as \"%s\"", run_as);
+	return error_set(
+		err, EXIT_PERMISSION, "only root can run the scratch server as \"%s\"", run_as);
 }

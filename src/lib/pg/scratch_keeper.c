@@ -53,8 +53,8 @@ static void reset_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-_Noreturn static void run_program(const struct scratch_plan *plan, const struct strvec *argv, int death_signal,
-	pid_t keeper)
+_Noreturn static void run_program(
+	const struct scratch_plan *plan, const struct strvec *argv, int death_signal, pid_t keeper)
 {
 	const char *path = argv == &plan->initdb ? plan->initdb_log : plan->log;
 	int log;
@@ -156,7 +156,8 @@ static void tell(const struct keeper *k, int what, int status)
 }
 
 /* Runs one program to its end; false when we were told to stop meanwhile. */
-static bool run_to_end(const struct keeper *k, const struct strvec *argv, int stop_signal, int *ret_status)
+static bool run_to_end(
+	const struct keeper *k, const struct strvec *argv, int stop_signal, int *ret_status)
 {
 	pid_t pid = spawn(k, argv, stop_signal);
 

@@ -48,12 +48,29 @@ static void set(struct scratch_plan *plan, const char *assignment)
 static void set_fixed(struct scratch_plan *plan, int major)
 {
 	static const char *const settings[] = {
-		"listen_addresses=", "port=5432", "fsync=off", "synchronous_commit=off", "full_page_writes=off",
-		"wal_level=minimal", "max_wal_senders=0", "max_wal_size=1GB", "checkpoint_timeout=1h",
-		"archive_mode=off", "autovacuum=off", "jit=off", "max_parallel_maintenance_workers=1",
-		"max_locks_per_transaction=1024", "max_logical_replication_workers=0", "restart_after_crash=off",
-		"shared_preload_libraries=", "logging_collector=off", "log_min_messages=warning",
-		"log_line_prefix=", "log_statement=none", "lc_messages=C", "password_encryption=scram-sha-256",
+		"listen_addresses=",
+		"port=5432",
+		"fsync=off",
+		"synchronous_commit=off",
+		"full_page_writes=off",
+		"wal_level=minimal",
+		"max_wal_senders=0",
+		"max_wal_size=1GB",
+		"checkpoint_timeout=1h",
+		"archive_mode=off",
+		"autovacuum=off",
+		"jit=off",
+		"max_parallel_maintenance_workers=1",
+		"max_locks_per_transaction=1024",
+		"max_logical_replication_workers=0",
+		"restart_after_crash=off",
+		"shared_preload_libraries=",
+		"logging_collector=off",
+		"log_min_messages=warning",
+		"log_line_prefix=",
+		"log_statement=none",
+		"lc_messages=C",
+		"password_encryption=scram-sha-256",
 	};
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
@@ -89,8 +106,8 @@ static void set_sized(struct scratch_plan *plan, int64_t jobs)
 
 static void add_initdb(struct scratch_plan *plan, const struct pg_tools *tools)
 {
-	const char *const argv[] = { "-D", plan->data, "-N", "-A", "trust", "-U", "postgres", "-E", "UTF8",
-		"--no-locale" };
+	const char *const argv[] = { "-D", plan->data, "-N", "-A", "trust", "-U", "postgres", "-E",
+		"UTF8", "--no-locale" };
 
 	strvec_push_take(&plan->initdb, pg_tools_path(tools, "initdb"));
 	for (size_t i = 0; i < sizeof(argv) / sizeof(argv[0]); i++)

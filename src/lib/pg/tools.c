@@ -12,9 +12,16 @@
 /* Where distributions put the programs: Debian, PGDG RPM, Alpine, SUSE, Arch and Fedora's own,
  * source builds, Bitnami images, Homebrew, Postgres.app. */
 static const char *const places[] = {
-	"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/usr/lib/postgresql*/bin",
-	"/usr/bin", "/usr/local/bin", "/usr/local/pgsql/bin", "/opt/bitnami/postgresql/bin",
-	"/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
+	"/usr/lib/postgresql/*/bin",
+	"/usr/pgsql-*/bin",
+	"/usr/libexec/postgresql*",
+	"/usr/lib/postgresql*/bin",
+	"/usr/bin",
+	"/usr/local/bin",
+	"/usr/local/pgsql/bin",
+	"/opt/bitnami/postgresql/bin",
+	"/opt/homebrew/opt/postgresql@*/bin",
+	"/usr/local/opt/postgresql@*/bin",
 	"/Applications/Postgres.app/Contents/Versions/*/bin",
 };
 
@@ -92,8 +99,8 @@ static bool ask(const char *path, const char *argument, struct strbuf *output)
 struct search {
 	const char *const *programs;
 	int min_major, max_major;
-	struct strvec tried;     /* real paths already looked at */
-	struct strbuf found;     /* "15.20 in /usr/lib/postgresql/15/bin": for the error */
+	struct strvec tried; /* real paths already looked at */
+	struct strbuf found; /* "15.20 in /usr/lib/postgresql/15/bin": for the error */
 	struct pg_tools best;
 };
 
@@ -135,7 +142,8 @@ static void consider(struct search *s, const char *dir)
 
 	autofree char *path = fs_join(dir, s->programs[0]);
 
-	if (!ask(path, "--version", &output) || !pg_tools_parse_version(output.buf, &version, &major))
+	if (!ask(path, "--version", &output) ||
+		!pg_tools_parse_version(output.buf, &version, &major))
 		return;
 	strbuf_addf(&s->found, "%s%s in %s", s->found.len ? ", " : "", version, dir);
 	if (!is_better(s, major))
@@ -213,18 +221,21 @@ static bool not_found(const struct search *s, const char *bindir, struct error *
 		strbuf_addf(&range, "of PostgreSQL %d to %d", s->min_major, s->max_major);
 	else
 		strbuf_addf(&range, "of PostgreSQL %d or newer", s->min_major);
-	error_set(err, EXIT_UNAVAILABLE, "no %s %s%s%s%s found", names.buf, range.buf, bindir ? " in \"" : "",
-		bindir ? bindir : "", bindir ? "\"" : "");
+	error_set(err, EXIT_UNAVAILABLE, "no %s %s%s%s%s found", names.buf, range.buf,
+		bindir ? " in \"" : "", bindir ? bindir : "", bindir ? "\"" : "");
 	if (s->found.len)
 		error_detail(err, "Found: %s.", s->found.buf);
 	if (bindir)
-		return error_hint(err, "Give the folder that holds these programs, or leave the option away.");
+		return error_hint(err,
+			"Give the folder that holds these programs, or leave the option away.");
 	if (needs_server(s->programs))
-		return error_hint(err, "Install postgresql-%d (Debian, Ubuntu), postgresql%d-server (RPM) or "
-				       "postgresql%d (Alpine), or name its folder with --pg-bindir.",
+		return error_hint(err,
+			"Install postgresql-%d (Debian, Ubuntu), postgresql%d-server (RPM) or "
+			"postgresql%d (Alpine), or name its folder with --pg-bindir.",
 			s->min_major, s->min_major, s->min_major);
-	return error_hint(err, "Install postgresql-client-%d (Debian, Ubuntu), postgresql%d (RPM) or "
-			       "postgresql%d-client (Alpine), or name its folder with --pg-bindir.",
+	return error_hint(err,
+		"Install postgresql-client-%d (Debian, Ubuntu), postgresql%d (RPM) or "
+		"postgresql%d-client (Alpine), or name its folder with --pg-bindir.",
 		s->min_major, s->min_major, s->min_major);
 }
 
@@ -232,7 +243,10 @@ bool pg_tools_find(const char *bindir, const char *const *programs, int min_majo
 	struct pg_tools *ret, struct error *err)
 {
 	_cleanup_(search_release) struct search s = {
-		.programs = programs, .min_major = min_major, .max_major = max_major, .found = STRBUF_INIT,
+		.programs = programs,
+		.min_major = min_major,
+		.max_major = max_major,
+		.found = STRBUF_INIT,
 	};
 
 	if (bindir) {

@@ -34,7 +34,8 @@ static char *percent_decode(const char *s, size_t len)
 	return strbuf_detach(&sb);
 }
 
-static bool is_known(const PQconninfoOption *all, const char *name, const char *value, size_t value_len)
+static bool is_known(
+	const PQconninfoOption *all, const char *name, const char *value, size_t value_len)
 {
 	/* the one foreign spelling that libpq itself translates, to sslmode=require */
 	if (strcmp(name, "ssl") == 0)

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * interrupt.c - stops what a session does, from another thread.
+ *
+ * PQcancel() opens a connection of its own and waits for it as long as the kernel does, minutes
+ * when the network is gone. So it runs in a thread that may be left behind: whoever comes last,
+ * that thread or the one that waits for it, frees the job.
+ */
+#include <pthread.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "internal.h"
+
+enum { PATIENCE_SECONDS = 3 };
+
+struct job {
+	PGcancel *cancel;
+	pthread_mutex_t mutex;
+	pthread_cond_t done_cond;
+	bool done, left; /* the request is through; nobody waits any more */
+};
+
+static struct job *job_new(PGcancel *cancel)
+{
+	struct job *job = xcalloc(1, sizeof(*job));
+	pthread_condattr_t attr;
+
+	job->cancel = cancel;
+	pthread_mutex_init(&job->mutex, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&job->done_cond, &attr);
+	pthread_condattr_destroy(&attr);
+	return job;
+}
+
+static void job_free(struct job *job)
+{
+	pthread_cond_destroy(&job->done_cond);
+	pthread_mutex_destroy(&job->mutex);
+	PQfreeCancel(job->cancel);
+	free(job);
+}
+
+static void *run_job(void *data)
+{
+	struct job *job = data;
+	char ignored[256];
+
+	PQcancel(job->cancel, ignored, sizeof(ignored));
+	pthread_mutex_lock(&job->mutex);
+	job->done = true;
+	pthread_cond_signal(&job->done_cond);
+
+	bool left = job->left;
+
+	pthread_mutex_unlock(&job->mutex);
+	if (left)
+		job_free(job);
+	return NULL;
+}
+
+static void wait_for_job(struct job *job)
+{
+	struct timespec deadline;
+	bool done;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += PATIENCE_SECONDS;
+	pthread_mutex_lock(&job->mutex);
+	while (!job->done && pthread_cond_timedwait(&job->done_cond, &job->mutex, &deadline) == 0)
+		;
+	done = job->done;
+	job->left = true;
+	pthread_mutex_unlock(&job->mutex);
+	if (done)
+		job_free(job);
+}
+
+static void request_cancel(PGcancel *cancel)
+{
+	struct job *job = job_new(cancel);
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+
+	bool started = pthread_create(&thread, &attr, run_job, job) == 0;
+
+	pthread_attr_destroy(&attr);
+	if (!started)
+		run_job(job);
+	wait_for_job(job);
+}
+
+void pg_interrupt(struct pg_conn *c)
+{
+	PGcancel *cancel = atomic_exchange(&c->session->cancel, NULL);
+
+	atomic_store(&c->session->interrupted, true);
+	if (cancel)
+		request_cancel(cancel);
+	if (c->session->socket >= 0)
+		shutdown(c->session->socket, SHUT_RDWR);
+}
