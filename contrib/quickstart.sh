@@ -95,7 +95,7 @@ if ! running "$pg/data/postmaster.pid" "$pg/data"; then
 		-o "-c listen_addresses= -c unix_socket_directories='$pg' -c port=5432 -c fsync=off -c max_wal_size=2GB")
 fi
 if [ -z "$("$bin/psql" -XAt -d postgres -c "SELECT datname FROM pg_database WHERE datname = 'shop'")" ]; then
-	"$bin/dropdb" --if-exists shop_loading
+	"$bin/dropdb" --if-exists shop_loading 2>/dev/null
 	"$bin/createdb" shop_loading
 	"$bin/psql" -Xq -v ON_ERROR_STOP=1 -d shop_loading -f contrib/quickstart.sql >/dev/null
 	"$bin/psql" -Xq -d postgres -c 'ALTER DATABASE shop_loading RENAME TO shop'
@@ -113,7 +113,7 @@ if ! running "$here/s3.pid" s3-server; then
 	tries=0
 	until [ -e "$here/s3/ready" ]; do
 		tries=$((tries + 1))
-		if [ "$tries" -gt 300 ] || ! running "$here/s3.pid" s3-server; then
+		if [ "$tries" -gt 300 ] || ! kill -0 "$(cat "$here/s3.pid")" 2>/dev/null; then
 			cat "$here/s3.log" >&2
 			exit 69
 		fi
@@ -152,7 +152,7 @@ say "4. Back up, look, prove, restore"
 run dbops backup -d shop --upload s3
 run dbops list --from s3
 run dbops verify latest --from s3 --restore
-"$bin/dropdb" --if-exists restored
+"$bin/dropdb" --if-exists restored 2>/dev/null
 run dbops restore latest --from s3 --to-db restored --create --yes
 "$bin/psql" -X -d restored -c "SELECT count(*) AS events, max(at) AS newest, (SELECT count(*) FROM \"Customers\") AS customers FROM events"
 

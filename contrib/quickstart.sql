@@ -37,7 +37,7 @@ SELECT i, timestamptz '2025-01-01 00:00+00' + i * interval '10 seconds', 1 + i %
        jsonb_build_object('session', md5(i::text), 'page', '/products/' || i % 2000, 'referrer', md5((i / 7)::text) || md5((i / 9)::text),
                           'agent', 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) ' || md5((i % 500)::text),
                           'screen', jsonb_build_array(1280 + i % 640, 720 + i % 360), 'ms', i % 9973)
-FROM generate_series(1, 330000) i;
+FROM generate_series(1, 400000) i;
 CREATE INDEX ON events (at);
 CREATE INDEX ON events (customer_id, kind);
 
