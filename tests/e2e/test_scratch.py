@@ -41,7 +41,7 @@ class Driver:
         self.base = base
         self.process = subprocess.Popen(
             [*prefix, str(DRIVER), "scratch", str(major), str(base), run_as, str(needed), *databases],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/", start_new_session=True,
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", **SANITIZERS, **(env or {})})
         self.lines = []
         for line in self.process.stdout:
@@ -131,6 +131,21 @@ def test_kill_9_leaves_nothing(start, user):
     assert processes(driver.folder), "this test sees no server at all"
     driver.process.kill()
     is_gone(driver)
+
+
+def test_kill_9_of_the_whole_group_leaves_nothing(start):
+    """As a shell or a CI runner does it: the keeper is not in the group."""
+    driver = start("shop")
+    os.killpg(driver.process.pid, signal.SIGKILL)
+    is_gone(driver)
+
+
+def test_it_survives_the_terminals_interrupt(start):
+    """^C reaches the whole group; dbops decides what happens, not the server on its own."""
+    driver = start("shop")
+    keeper, = children(driver.process.pid)
+    assert os.getsid(keeper) == keeper != os.getsid(driver.process.pid)
+    driver.stop()
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -268,6 +283,11 @@ if ROOT:
         assert driver.lines[-1] == "ready", driver.lines
         assert pwd.getpwuid(driver.folder.stat().st_uid).pw_name == "nobody"
         driver.stop()
+
+    def test_a_user_id_without_a_name(start):
+        driver = start(user="54321")
+        assert driver.failed() == EXIT["config"]
+        assert "54321" in driver.lines[-1] and "/etc/passwd" in driver.lines[-1]
 
     def test_only_root_can_run_as_another(start):
         driver = start(user="nobody", run_as="postgres")

@@ -130,7 +130,13 @@ bool scratch_find_user(const char *run_as, struct scratch_user *ret, struct erro
 
 	const struct passwd *pw = getpwuid(geteuid());
 
-	*ret = (struct scratch_user){ false, geteuid(), getegid(), xstrdup(pw ? pw->pw_name : "") };
+	if (!pw) {
+		error_set(err, EXIT_CONFIG, "user id %ld has no name, and initdb insists on one",
+			(long)geteuid());
+		return error_hint(err, "Add a line for it to /etc/passwd; containers that run with "
+				       "arbitrary user ids do that at their start.");
+	}
+	*ret = (struct scratch_user){ false, geteuid(), getegid(), xstrdup(pw->pw_name) };
 	if (!run_as || strcmp(run_as, ret->name) == 0)
 		return true;
 	free(steal(ret->name));
