@@ -8,6 +8,7 @@ import pty
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -150,6 +151,16 @@ def test_wrong_values(path):
             result = dbops(*words_of(path), *operands_for(LEAVES[path]), f"--{option['name']}", wrong[option["type"]],
                            code=EXIT["usage"])
             assert f"--{option['name']}: '{wrong[option['type']]}' is" in result.stderr
+
+
+@every_command
+def test_defaults_fit(path):
+    patterns = {"integer": r"-?\d+", "size": r"\d+(\.\d+)?\s?([kMGT]i?B|B)?", "duration": r"(\d+(ms|s|min|m|h|d|w)?)+"}
+    for option in COMMANDS[path]["options"]:
+        if option["default"] is not None and option["type"] in patterns:
+            assert re.fullmatch(patterns[option["type"]], option["default"]), option
+        if option["default"] is not None and option["type"] == "choice":
+            assert option["default"] in option["choices"], option
 
 
 @pytest.mark.parametrize("path", LEAVES)
@@ -507,6 +518,46 @@ def test_password_in_a_readable_file(folder):
     assert "geheim" not in result.stdout + result.stderr
     config.chmod(0o600)
     assert "warning" not in dbops("config", "show", cwd=folder).stderr
+
+
+@pytest.fixture
+def silent_server():
+    """Accepts connections and never answers: whoever connects waits."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(30)
+        yield server
+
+
+def start_and_connect(server, *words, **env):
+    """dbops, once it has reached the server."""
+    process = subprocess.Popen([PROGRAM, *words], cwd=HOME, env={**ENV, **env}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    connection, _ = server.accept()
+    return process, connection
+
+
+def server_command():
+    return next(words_of(p) for p, c in LEAVES.items() if c["server"] and not any(o["min"] for o in c["operands"]))
+
+
+@pytest.mark.parametrize("form", ["postgres://someone:{}@127.0.0.1:{}/x?sslmode=disable&gssencmode=disable",
+                                  "host=127.0.0.1 user=someone password={} port={} sslmode=disable gssencmode=disable"])
+@pytest.mark.parametrize("option", [["-d"], ["--dbname"], ["--dbname="]])
+def test_password_does_not_stay_in_ps(silent_server, form, option):
+    conninfo = form.format("geheim", silent_server.getsockname()[1])
+    words = [*option, conninfo] if option[0][-1] != "=" else [option[0] + conninfo]
+    process, connection = start_and_connect(silent_server, *server_command(), *words)
+    try:
+        command_line = pathlib.Path(f"/proc/{process.pid}/cmdline").read_text()
+        limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
+    finally:
+        process.kill()
+        out, err = process.communicate()
+        connection.close()
+    assert "geheim" not in command_line and "someone" in command_line and "******" in command_line
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    assert "geheim" not in out + err
+    assert "a password on the command line can be seen" in err
 
 
 def test_json_log(folder):

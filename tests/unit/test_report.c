@@ -92,7 +92,7 @@ static void test_json(void **state)
 				  "  \"things\": []\n}\n");
 	assert_non_null(strstr(text, "\"completeness\": \"full\",\n  \"things\": [\n    {\n"));
 	assert_non_null(strstr(text, "\"xid\": \"9007199254740993\"\n    },\n    {\n"));
-	assert_string_equal(text + strlen(text) - 11, "    }\n  ]\n}\n" + 1);
+	assert_string_equal(text + strlen(text) - 12, "    }\n  ]\n}\n");
 }
 
 static void test_table(void **state)
@@ -168,6 +168,36 @@ static void test_full_disk(void **state)
 	fclose(out);
 }
 
+/* An object inside a row stays one in JSON; CSV quotes it as any other text. */
+static void test_nested_json(void **state)
+{
+	static const struct column one[] = { { "proof", NULL, CELL_JSON, 0, "x" }, COLUMN_END };
+	static const struct {
+		enum report_format format;
+		const char *expected;
+	} cases[] = {
+		{ FORMAT_NDJSON, "{\"proof\":{\"ok\":true}}\n{\"proof\":null}\n" },
+		{ FORMAT_CSV, "proof\n\"{\"\"ok\"\":true}\"\n\n" },
+	};
+	const struct cell object = CELL_OF_TEXT("{\"ok\":true}"), none = CELL_NULL();
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		autofree char *text = NULL;
+		size_t len;
+		FILE *out = open_memstream(&text, &len);
+		const struct report_options o = { .out = out, .format = cases[i].format };
+		struct report *r = report_begin(&o, "x", one);
+
+		report_row(r, &object);
+		report_row(r, &none);
+		assert_true(report_end(r, &err));
+		fclose(out);
+		assert_string_equal(text, cases[i].expected);
+	}
+}
+
 static void test_discard(void **state)
 {
 	autofree char *text = NULL;
@@ -224,7 +254,7 @@ int main(void)
 		cmocka_unit_test(test_narrow_table), cmocka_unit_test(test_expanded),
 		cmocka_unit_test(test_control_characters), cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_discard),   cmocka_unit_test(test_document),
-		cmocka_unit_test(test_format_names),
+		cmocka_unit_test(test_format_names), cmocka_unit_test(test_nested_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,12 @@ void jsonw_bool(struct json *j, const char *key, bool value)
 	strbuf_adds(j->out, value ? "true" : "false");
 }
 
+void jsonw_raw(struct json *j, const char *key, const char *json)
+{
+	member(j, key);
+	strbuf_adds(j->out, json);
+}
+
 void jsonw_null(struct json *j, const char *key)
 {
 	member(j, key);

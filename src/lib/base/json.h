@@ -39,6 +39,8 @@ void jsonw_seconds(struct json *j, const char *key, double value);
 /* Shortest form that reads back; not finite writes null. */
 void jsonw_double(struct json *j, const char *key, double value);
 void jsonw_bool(struct json *j, const char *key, bool value);
+/* A value that is JSON already. */
+void jsonw_raw(struct json *j, const char *key, const char *json);
 void jsonw_null(struct json *j, const char *key);
 /* ISO 8601 UTC; 0 writes null. */
 void jsonw_time(struct json *j, const char *key, int64_t us);

@@ -13,6 +13,7 @@ void cell_add_raw(enum cell_type type, const struct cell *c, struct strbuf *out)
 	switch (type) {
 	case CELL_TEXT:
 	case CELL_ID:
+	case CELL_JSON:
 		strbuf_adds(out, c->text);
 		break;
 	case CELL_INT:
@@ -62,6 +63,7 @@ void cell_add_text(enum cell_type type, const struct cell *c, struct strbuf *out
 		break;
 	case CELL_TEXT:
 	case CELL_ID:
+	case CELL_JSON:
 	case CELL_END:
 		add_printable(out, c->text);
 		break;

@@ -22,6 +22,9 @@ static void add_cell(struct json *j, const struct column *column, const struct c
 	case CELL_BOOL:
 		jsonw_bool(j, column->key, c->number != 0);
 		break;
+	case CELL_JSON:
+		jsonw_raw(j, column->key, c->text);
+		break;
 	case CELL_TEXT:
 	case CELL_ID:
 	case CELL_END:

@@ -85,11 +85,12 @@ static bool finish(FILE *out, struct error *err)
 
 bool report_end(struct report *r, struct error *err)
 {
-	_cleanup_report_ struct report *owned = r;
+	FILE *out = r->options.out;
 
 	r->writer->end(r);
 	flush(r, 0);
-	return finish(r->options.out, err);
+	report_discard(r);
+	return finish(out, err);
 }
 
 void report_discard(struct report *r)

@@ -27,6 +27,7 @@ enum cell_type {
 	CELL_TIME,     /* microseconds since 1970 UTC */
 	CELL_BOOL,
 	CELL_PERCENT,  /* double, 0-100 */
+	CELL_JSON,     /* text that is JSON: an object or array inside a row */
 };
 
 struct column {
