@@ -175,7 +175,7 @@ static bool show_run(struct app *app, const void *args, struct error *err)
 	return ok;
 }
 
-static const struct command show_command = {
+static const struct command config_show_command = {
 	.name = "show",
 	.summary = "print each setting and where it comes from",
 	.detail = "Prints every configuration key with the value that is in force now and its origin: the "
@@ -283,7 +283,7 @@ static bool check_run(struct app *app, const void *args, struct error *err)
 	return true;
 }
 
-static const struct command check_command = {
+static const struct command config_check_command = {
 	.name = "check",
 	.summary = "look for mistakes in the configuration",
 	.detail = "Reads the configuration file and reports unknown keys, values that an option would not "
@@ -294,7 +294,7 @@ static const struct command check_command = {
 	.run = check_run,
 };
 
-static const struct command *const children[] = { &show_command, &check_command, NULL };
+static const struct command *const children[] = { &config_show_command, &config_check_command, NULL };
 
 const struct command config_command = {
 	.name = "config",

@@ -27,6 +27,28 @@ char *repo_series(const char *database)
 	return strbuf_detach(&sb);
 }
 
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789ABCDEF";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+char *repo_database(const char *series)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	for (const char *p = series; *p; p++) {
+		int high = *p == '%' ? hex_digit(p[1]) : -1;
+		int low = high >= 0 ? hex_digit(p[2]) : -1;
+
+		strbuf_addch(&sb, low >= 0 ? (char)(high << 4 | low) : *p);
+		p += low >= 0 ? 2 : 0;
+	}
+	return strbuf_detach(&sb);
+}
+
 char *repo_new_id(int64_t now_us)
 {
 	time_t t = (time_t)(now_us / 1000000);

@@ -17,6 +17,8 @@
 
 /* Folder name of a database's backups. Caller frees. */
 char *repo_series(const char *database);
+/* The database name behind a folder name. Caller frees. */
+char *repo_database(const char *series);
 /* A new id for the time. Caller frees. */
 char *repo_new_id(int64_t now_us);
 /* The time an id was made at; false when it is not an id. */
