@@ -7,7 +7,7 @@ _dbops_facts()
 	commands='' options='' values='' files='' folders=''
 	case $1 in
 	'dbops')
-		commands='backup config completion help version'
+		commands='backup list show verify restore config completion help version'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help --version'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -17,6 +17,30 @@ _dbops_facts()
 		values='--dir --upload --label --table -t --exclude-table -T --schema -n --exclude-schema -N --exclude-table-data --jobs -j --compress -Z --lock-timeout --split-above --part-size --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--dir --pg-bindir'
+		;;
+	'dbops list')
+		options='--database --label --complete --max-age --format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--database --label --max-age --format --dir --from --ca-file --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--dir'
+		;;
+	'dbops show')
+		options='--format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --dir --from --ca-file --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--dir'
+		;;
+	'dbops verify')
+		options='--quick --restore --jobs --scratch-dir --run-as --pg-bindir --keep --no-record --format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--jobs -j --scratch-dir --run-as --pg-bindir --format --dir --from --ca-file --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--scratch-dir --pg-bindir --dir'
+		;;
+	'dbops restore')
+		options='--to-db --create --into-nonempty --clean --if-exists --table --schema --schema-only --data-only --list --jobs --no-owner --no-privileges --no-tablespaces --disable-triggers --no-check --keep-going --pg-bindir --format --dry-run --yes --dir --from --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--to-db --table -t --schema --jobs -j --pg-bindir --format --dir --from --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--pg-bindir --dir'
 		;;
 	'dbops config')
 		commands='show check'

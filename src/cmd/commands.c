@@ -6,13 +6,13 @@
 
 static const struct command *const commands[] = {
 	&backup_command,
-	&config_command,
-	&completion_command,
-	&complete_command,
 	&list_command,
 	&show_command,
 	&verify_command,
 	&restore_command,
+	&config_command,
+	&completion_command,
+	&complete_command,
 	&help_command,
 	&version_command,
 	NULL,

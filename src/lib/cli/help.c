@@ -125,7 +125,7 @@ static void add_option(struct strbuf *out, const struct option_sets *sets, const
 		strbuf_adds(&left, "      ");
 	strbuf_addf(&left, "--%s%s%s", o->long_name, metavar ? " " : "", metavar ? metavar : "");
 	strbuf_adds(&text, o->help);
-	if (o->type == OPTION_LIST)
+	if (o->type == OPTION_LIST && !strstr(o->help, "repeated"))
 		strbuf_adds(&text, "; may be repeated");
 	if (o->fallback && o->type != OPTION_FLAG)
 		strbuf_addf(&text, " (default: %s)", o->fallback);

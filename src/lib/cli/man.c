@@ -111,7 +111,7 @@ static void add_option_facts(struct strbuf *out, const struct option *o)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-	if (o->type == OPTION_LIST)
+	if (o->type == OPTION_LIST && !strstr(o->help, "repeated"))
 		strbuf_adds(&text, "May be repeated. ");
 	if (o->fallback && o->type != OPTION_FLAG)
 		strbuf_addf(&text, "Default: %s. ", o->fallback);
