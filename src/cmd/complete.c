@@ -7,11 +7,9 @@
 
 #include <signal.h>
 #include "commands.h"
+#include "repository.h"
 
 #define PATIENCE_SECONDS 2
-
-/* Ids in the repository that app->dir or app->from names; weak: a build may be without it. */
-__attribute__((weak)) bool complete_backups(struct app *app, struct strvec *out);
 
 static bool list_profiles(struct app *app, struct strvec *out)
 {
@@ -61,7 +59,7 @@ static void add_live_values(struct app *app, const struct cursor *c, struct strv
 	_cleanup_strvec_ struct strvec all = { 0 };
 
 	for (size_t i = 0; i < sizeof(completers) / sizeof(completers[0]); i++)
-		if (completers[i].kind == cursor_kind(c) && completers[i].list)
+		if (completers[i].kind == cursor_kind(c))
 			completers[i].list(app, &all);
 	for (size_t i = 0; i < all.len; i++)
 		if (strncmp(all.items[i], c->prefix, strlen(c->prefix)) == 0)

@@ -560,6 +560,19 @@ def test_password_does_not_stay_in_ps(silent_server, form, option):
     assert "a password on the command line can be seen" in err
 
 
+def test_completion_gives_up_on_a_silent_storage(silent_server, folder):
+    """The user's shell waits for it: 2 s of patience, then fewer candidates, no word."""
+    (folder / "dbops.yaml").write_text(
+        f"remotes: {{s3: {{bucket: b, region: r, endpoint: 'http://127.0.0.1:{silent_server.getsockname()[1]}'}}}}\n")
+    backup_operands = [p for p, c in LEAVES.items() if any(o["complete"] == "backup" for o in c["operands"])]
+    assert backup_operands
+    start = time.monotonic()
+    result = dbops("complete", "--", *words_of(backup_operands[0]), "--from", "s3", "", cwd=folder,
+                   env={"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"})
+    assert time.monotonic() - start < 10
+    assert not result.stderr
+
+
 def test_json_log(folder):
     result = dbops("config", "show", "--log-format=json", cwd=folder)
     event = json.loads(result.stderr)

@@ -2,6 +2,8 @@
 /* The example command of contrib/, run through the framework: parsing, confirmation, every format. */
 #include "unit.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include "app.h"
 
 extern const struct command greet_command;
@@ -87,6 +89,70 @@ static void test_needs_confirmation(void **state)
 	assert_string_equal(o.out, "");
 }
 
+/* Runs "dbops greet Ada" where stdin and stderr are a terminal on which answer was typed. */
+static struct outcome run_on_terminal(const char *answer, int signal)
+{
+	struct cancel cancel = CANCEL_INIT;
+	struct outcome o = { 0 };
+	struct error err = ERROR_INIT;
+	struct app app;
+	size_t len;
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	assert_int_equal(write(master, answer, strlen(answer)), strlen(answer));
+	assert_true(cancel_open(&cancel, &err));
+	if (signal)
+		cancel_request(&cancel, signal);
+
+	FILE *terminal = fopen(ptsname(master), "r+"), *out = open_memstream(&o.out, &len);
+	char *words[] = { (char[]){ "dbops" }, (char[]){ "--config=/dev/null" }, (char[]){ "greet" },
+		(char[]){ "Ada" }, NULL };
+
+	app_init(&app, &root, &cancel, terminal, out, terminal);
+	o.ok = app_run(&app, 4, words, &err);
+	o.code = o.ok ? app.status : err.code;
+	o.message = xstrdup(err.message);
+	app_release(&app);
+	error_release(&err);
+	fclose(terminal);
+	fclose(out);
+	close(master);
+	close(cancel.wake_fd);
+	close(cancel.write_fd);
+	return o;
+}
+
+static void test_answers(void **state)
+{
+	static const struct {
+		const char *answer;
+		int signal;
+		enum exit_code code;
+		const char *message;
+	} cases[] = {
+		{ "yes\n", 0, EXIT_DONE, NULL },
+		{ "no\n", 0, EXIT_CONFIG, "not confirmed, nothing was changed" },
+		{ "y\n", 0, EXIT_CONFIG, "not confirmed, nothing was changed" },
+		{ "\n", 0, EXIT_CONFIG, "not confirmed, nothing was changed" },
+		{ "\x04", 0, EXIT_CONFIG, "not confirmed, nothing was changed" },
+		{ "", SIGINT, EXIT_INTERRUPTED, "interrupted" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(cases); i++) {
+		_cleanup_(outcome_release) struct outcome o =
+			run_on_terminal(cases[i].answer, cases[i].signal);
+
+		assert_int_equal(o.code, cases[i].code);
+		assert_int_equal(o.ok, cases[i].code == EXIT_DONE);
+		if (cases[i].message)
+			assert_string_equal(o.message, cases[i].message);
+		else
+			assert_non_null(strstr(o.out, "Hello, Ada."));
+	}
+}
+
 static void test_dry_run(void **state)
 {
 	_cleanup_(outcome_release) struct outcome o = RUN("greet", "Ada", "--dry-run");
@@ -135,6 +201,7 @@ int main(void)
 		cmocka_unit_test(test_needs_confirmation),
 		cmocka_unit_test(test_dry_run),
 		cmocka_unit_test(test_dry_run_keeps_json_clean),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_own_error),
 		cmocka_unit_test(test_options),
 	};
