@@ -37,36 +37,76 @@ static bool is_missing(const char *sqlstate)
 	return false;
 }
 
-static bool drop_one(struct pg_conn *c, const struct toc_entry *e, bool if_exists, struct error *err)
+struct drop {
+	const struct toc_entry *entry;
+	bool done, deferred;
+};
+
+/* Tries one; false + err only when the session itself failed. */
+static bool try_drop(struct pg_conn *c, struct drop *d, bool if_exists, struct error *refused, struct error *err)
 {
 	_cleanup_error_ struct error failed = ERROR_INIT;
 
 	if (!pg_exec(c, err, "SAVEPOINT drop_one"))
 		return false;
-	if (pg_exec(c, &failed, e->drop_stmt))
+	if (pg_exec(c, &failed, d->entry->drop_stmt)) {
+		d->done = true;
 		return pg_exec(c, err, "RELEASE SAVEPOINT drop_one");
-	if (!if_exists || !is_missing(failed.sqlstate)) {
-		error_move(err, &failed);
-		error_prefix(err, "--clean cannot drop %s \"%s\"", e->desc, e->tag);
-		if (is_missing(err->sqlstate))
-			error_hint(err, "Use --if-exists to pass over what is not there.");
-		return false;
 	}
-	return pg_exec(c, err, "ROLLBACK TO SAVEPOINT drop_one");
+	/* what is gone after it was refused once went with something else */
+	d->done = is_missing(failed.sqlstate) && (if_exists || d->deferred);
+	d->deferred = true;
+	if (!d->done) {
+		error_move(refused, &failed);
+		error_prefix(refused, "--clean cannot drop %s \"%s\"", d->entry->desc, d->entry->tag);
+		if (is_missing(refused->sqlstate))
+			error_hint(refused, "Use --if-exists to pass over what is not there.");
+	}
+	return pg_exec(c, err, "ROLLBACK TO SAVEPOINT drop_one; RELEASE SAVEPOINT drop_one");
+}
+
+/* One pass over what is left. */
+static bool drop_pass(struct pg_conn *c, struct drop *drops, size_t n, bool if_exists, size_t *ret_left,
+	size_t *ret_dropped, struct error *refused, struct error *err)
+{
+	size_t in_transaction = 0;
+	bool ok = pg_exec(c, err, "BEGIN");
+
+	*ret_left = *ret_dropped = 0;
+	for (size_t i = 0; ok && i < n; i++) {
+		if (drops[i].done)
+			continue;
+		ok = try_drop(c, &drops[i], if_exists, refused, err);
+		*ret_left += !drops[i].done;
+		*ret_dropped += drops[i].done;
+		if (++in_transaction == DROPS_PER_TRANSACTION) {
+			ok = ok && pg_exec(c, err, "COMMIT; BEGIN");
+			in_transaction = 0;
+		}
+	}
+	return ok && pg_exec(c, err, "COMMIT");
 }
 
 bool restore_drop(const struct restore_source *src, struct pg_conn *c, bool if_exists, struct error *err)
 {
 	const struct toc_entry **list;
-	size_t n = restore_drop_statements(src, &list);
+	size_t n = restore_drop_statements(src, &list), left = n, dropped = 1;
 	autofree const struct toc_entry **owner = list;
+	autofree struct drop *drops = xcalloc(n, sizeof(*drops));
 	_cleanup_conn_ struct pg_conn *session = pg_clone(c, NULL, NULL, err);
-	bool ok = session && session_pin(session, NULL, err);
 
-	for (size_t i = 0; ok && i < n; i++) {
-		if (i % DROPS_PER_TRANSACTION == 0)
-			ok = pg_exec(session, err, i ? "COMMIT; BEGIN" : "BEGIN");
-		ok = ok && drop_one(session, list[i], if_exists, err);
+	if (!session || !session_pin(session, NULL, err))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		drops[i].entry = list[i];
+	/* the constraint of a partition cannot go before its parent's: such ones wait for a later pass */
+	while (left && dropped) {
+		_cleanup_error_ struct error refused = ERROR_INIT;
+
+		if (!drop_pass(session, drops, n, if_exists, &left, &dropped, &refused, err))
+			return false;
+		if (left && !dropped)
+			return error_move(err, &refused);
 	}
-	return ok && (!n || pg_exec(session, err, "COMMIT"));
+	return true;
 }

@@ -12,11 +12,13 @@ static bool in_section(const struct toc_entry *e, const char *section)
 	if (!section)
 		return true;
 	if (strcmp(section, "pre-data") == 0)
-		return e->section == TOC_SECTION_PRE_DATA || e->section == TOC_SECTION_NONE;
+		return e->section == TOC_SECTION_PRE_DATA;
 	return e->section == (strcmp(section, "data") == 0 ? TOC_SECTION_DATA : TOC_SECTION_POST_DATA);
 }
 
-/* The list for --use-list: one dump id a line. Returns how many entries do something. */
+/* The list for --use-list: one dump id a line. It has the entries of all sections, because
+ * pg_restore counts a comment or privilege to the section of the entry before it. Returns how many
+ * entries the part itself has. */
 static size_t make_list(const struct restore_source *src, const struct restore_part *part, struct strbuf *out)
 {
 	size_t n = 0;
@@ -24,10 +26,10 @@ static size_t make_list(const struct restore_source *src, const struct restore_p
 	for (size_t i = 0; i < src->toc.len; i++) {
 		const struct toc_entry *e = &src->toc.items[i];
 
-		if (!src->selected[i] || !in_section(e, part->section) || (part->without_table_data && toc_is_table_data(e)))
+		if (!src->selected[i] || (part->without_table_data && toc_is_table_data(e)))
 			continue;
 		strbuf_addf(out, "%d;\n", e->dump_id);
-		n += e->section != TOC_SECTION_NONE;
+		n += in_section(e, part->section);
 	}
 	return n;
 }
@@ -132,7 +134,7 @@ bool restore_tool_run(struct restore_source *src, struct pg_conn *c, const struc
 	int status = 0;
 
 	if (src->selected && (!make_list(src, part, &text) || !fs_write_atomic(list, text.buf, text.len, err)))
-		return !text.len || !error_is_set(err);
+		return !error_is_set(err);
 	make_arguments(src, c, o, part, list, &argv);
 	make_environment(c, o, &env);
 	spec.argv = (const char *const *)argv.items;
