@@ -156,6 +156,12 @@ def test_nobody_listens(driver):
     assert got.error[0] == EXIT["unavailable"]
 
 
+def test_supabases_direct_host(driver):
+    """It has an IPv6 address only (this one has none at all), and the cure is another host."""
+    got = driver("connect", "host=db.no-such-project-of-dbops.supabase.co dbname=postgres connect_timeout=5")
+    assert got.error[0] == EXIT["unavailable"] and "session pooler" in got.error[4], got.lines
+
+
 def test_a_silent_host_is_given_up_and_the_next_one_tried(driver, locked):
     """A listener that never answers; libpq's own way to the next host still works."""
     with socket.socket() as silent:

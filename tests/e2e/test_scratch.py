@@ -157,25 +157,15 @@ def test_a_signal_to_the_driver_leaves_nothing(start, signum):
 
 def test_kill_9_during_start_leaves_nothing(base):
     """At any moment between the first folder and the ready server."""
-    for delay_until in ("dbops-scratch-*", "dbops-scratch-*/log", "dbops-scratch-*/data/PG_VERSION", "dbops-scratch-*/data/postmaster.pid"):
+    for moment in ("dbops-scratch-*", "dbops-scratch-*/log", "dbops-scratch-*/data/PG_VERSION", "dbops-scratch-*/data/postmaster.pid"):
         process = subprocess.Popen([str(DRIVER), "scratch", "13", str(base), "", "0"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, cwd="/", env={"PATH": "/usr/bin:/bin", **SANITIZERS})
-        wait_until(lambda: list(base.glob(delay_until)) or process.poll() is not None, delay_until, every=0.0005)
+        wait_until(lambda: list(base.glob(moment)) or process.poll() is not None, moment, every=0.0005)
         assert process.poll() is None
         process.kill()
         process.wait()
-        wait_until(lambda: not processes(base), f"no process after a kill at {delay_until}")
-        if delay_until != "dbops-scratch-*":
-            wait_until(lambda: not list(base.iterdir()), f"no folder after a kill at {delay_until}")
-        else:
-            # before the keeper lives nobody can tidy up; the next start does
-            survivor = Driver(base)
-            assert survivor.lines[-1] == "ready"
-            survivor.stop()
-            leftovers = [p for p in base.iterdir() if any(p.iterdir())]
-            assert leftovers == []
-            for folder in base.iterdir():
-                folder.rmdir()
+        wait_until(lambda: not processes(base), f"no process after a kill at {moment}")
+        wait_until(lambda: not list(base.iterdir()), f"no folder after a kill at {moment}")
 
 
 def test_a_killed_keeper_takes_the_server_along_and_the_next_start_sweeps(start):
@@ -217,6 +207,36 @@ def test_unknown_locale_falls_back_with_a_warning(start):
     driver = start("shop", env={"SCRATCH_COLLATE": "tlh_KX.UTF-8"})
     assert driver.lines[-1] == "ready", driver.lines
     assert any("scratch.locale" in line and "tlh_KX" in line for line in driver.lines)
+    driver.stop()
+
+
+LOCALES = [
+    # encoding, provider, collation, ICU or builtin locale, what the server then says, falls back?
+    ("UTF8", "c", "C.UTF-8", None, "UTF8|c|C.UTF-8", False),
+    ("LATIN1", "c", "C", None, "LATIN1|c|C", False),
+    ("LATIN1", "c", "tlh_KX", None, "LATIN1|c|C", True),
+    ("LATIN1", "c", "C.UTF-8", None, "LATIN1|c|C", True),
+    ("SQL_ASCII", "c", "C", None, "SQL_ASCII|c|C", False),
+    ("UTF8", "i", "C.UTF-8", "de-u-co-phonebk", "UTF8|i|C.UTF-8", False),
+    ("SQL_ASCII", "i", "C", "de", "SQL_ASCII|c|C", True),
+    (None, "c", None, None, "UTF8|c|C", False),
+]
+
+
+@pytest.mark.parametrize("encoding,provider,collate,icu,expected,fallback", LOCALES, ids=lambda v: str(v))
+def test_locale_of_the_source(start, encoding, provider, collate, icu, expected, fallback):
+    given = {"SCRATCH_ENCODING": encoding, "SCRATCH_PROVIDER": provider, "SCRATCH_COLLATE": collate, "SCRATCH_ICU": icu}
+    driver = start("shop", major=15, env={k: v for k, v in given.items() if v})
+    assert driver.values("locale") == [expected], driver.lines
+    assert any("scratch.locale" in line for line in driver.lines) == fallback
+    driver.stop()
+
+
+def test_builtin_provider(start, any_major, clusters):
+    """A database of 17 with the builtin provider; older servers take the C library's locale."""
+    driver = start("shop", env={"PG_BINDIR": clusters(any_major).bindir, "SCRATCH_PROVIDER": "b", "SCRATCH_COLLATE": "C.UTF-8", "SCRATCH_ICU": "C.UTF-8",
+                                "SCRATCH_ENCODING": "UTF8"})
+    assert driver.values("locale") == ["UTF8|b|C.UTF-8" if any_major >= 17 else "UTF8|c|C.UTF-8"], driver.lines
     driver.stop()
 
 
@@ -292,6 +312,12 @@ if ROOT:
     def test_only_root_can_run_as_another(start):
         driver = start(user="nobody", run_as="postgres")
         assert driver.failed() == EXIT["permission"]
+
+    def test_a_folder_nobody_may_write_in(start, base):
+        base.chmod(0o755)
+        driver = start(user="nobody")
+        assert driver.failed() == EXIT["permission"]
+        assert str(base) in driver.lines[-1]
 
     def test_a_folder_its_user_cannot_reach(start, base):
         private = base / "private"

@@ -268,10 +268,13 @@ static int run_scratch(int argc, char **argv)
 	for (int i = 6; i < argc; i++) {
 		struct scratch_database db = {
 			.name = argv[i],
-			.encoding = "UTF8",
+			.encoding = getenv("SCRATCH_ENCODING"),
 			.collate = getenv("SCRATCH_COLLATE"),
 			.ctype = getenv("SCRATCH_COLLATE"),
-			.locale_provider = 'c',
+			.icu_locale = getenv("SCRATCH_ICU"),
+			.locale_provider = getenv("SCRATCH_PROVIDER")
+			                           ? getenv("SCRATCH_PROVIDER")[0]
+			                           : 'c',
 		};
 		_cleanup_conn_ struct pg_conn *c = scratch_create_database(
 			s, &db, &stdout_log, &err);
@@ -283,6 +286,14 @@ static int run_scratch(int argc, char **argv)
 		if (!name)
 			return report(&err);
 		printf("database=%s\n", name);
+
+		/* encoding|provider|collate as the server sees them */
+		autofree char *locale = pg_query_value(c, &err,
+			"SELECT concat_ws('|', pg_encoding_to_char(encoding), "
+		        "to_jsonb(d)->>'datlocprovider', datcollate)"
+			" FROM pg_database d WHERE datname = current_database()");
+
+		printf("locale=%s\n", locale ? locale : err.message);
 	}
 	printf("ready\n");
 	hold();

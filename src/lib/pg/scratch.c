@@ -3,8 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 
 #include "clock.h"
@@ -54,16 +53,6 @@ static void plan_release(struct scratch_plan *p)
 	strvec_release(&p->initdb);
 	strvec_release(&p->server);
 	strvec_release(&p->env);
-	cleanup_fd(&p->lock_fd);
-}
-
-/* Without a keeper nobody else removes what was made. */
-static void remove_folders(const struct scratch_plan *p)
-{
-	if (p->folder && p->socket_dir && strcmp(p->socket_dir, p->folder) != 0)
-		scratch_remove(p->socket_dir, &p->user);
-	if (p->folder)
-		scratch_remove(p->folder, &p->user);
 }
 
 void scratch_stop(struct scratch *s)
@@ -73,8 +62,6 @@ void scratch_stop(struct scratch *s)
 	cleanup_fd(&s->control_fd);
 	while (s->keeper > 0 && waitpid(s->keeper, NULL, 0) < 0 && errno == EINTR)
 		;
-	if (s->keeper <= 0)
-		remove_folders(&s->plan);
 	cleanup_fd(&s->status_fd);
 	plan_release(&s->plan);
 	pg_tools_release(&s->tools);
@@ -116,60 +103,25 @@ static bool check_space(const char *base, int64_t needed, struct error *err)
 	return error_hint(err, "Name a folder on a larger file system with TMPDIR.");
 }
 
-static char *private_folder(
-	const char *base, const char *prefix, const struct scratch_user *user, struct error *err)
+/* Names only; the keeper makes them. A socket's path is short (sun_path), the folder's need not be.
+ */
+static bool name_folders(struct scratch_plan *p, const char *base, struct error *err)
 {
-	autofree char *folder = fs_make_temp_dir(base, prefix, err);
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+	unsigned char random[8];
 
-	if (!folder)
-		return NULL;
-	if (user->change && chown(folder, user->uid, user->gid) != 0) {
-		error_set_errno(err, fs_exit_code(errno), errno, "cannot give \"%s\" to \"%s\"",
-			folder, user->name);
-		rmdir(folder);
-		return NULL;
-	}
-	return steal(folder);
-}
-
-/* The file gets its name when it is locked: a sweep by another dbops must not be faster. */
-static bool take_lock(struct scratch_plan *p, struct error *err)
-{
-	autofree char *path = fs_join(p->folder, SCRATCH_LOCK);
-	autofree char *new = xasprintf("%s.new", path);
-
-	p->lock_fd = open(new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (p->lock_fd < 0 || flock(p->lock_fd, LOCK_EX | LOCK_NB) != 0 || rename(new, path) != 0)
-		return error_set_errno(err, fs_exit_code(errno), errno, "cannot lock \"%s\"", path);
-	return true;
-}
-
-/* A socket's path is short (sun_path); the folder's need not be. */
-static bool make_socket_folder(struct scratch_plan *p, struct error *err)
-{
-	autofree char *link = fs_join(p->folder, SCRATCH_SOCKET);
-
-	if (strlen(p->folder) + strlen("/.s.PGSQL.5432.lock") <= SOCKET_PATH_MAX) {
-		p->socket_dir = xstrdup(p->folder);
-		return true;
-	}
-	p->socket_dir = private_folder("/tmp", "dbops-", &p->user, err);
-	if (!p->socket_dir)
-		return false;
-	if (symlink(p->socket_dir, link) == 0)
-		return true;
-	return error_set_errno(err, fs_exit_code(errno), errno, "cannot create \"%s\"", link);
-}
-
-static bool make_folders(struct scratch_plan *p, const char *base, struct error *err)
-{
-	p->folder = private_folder(base, SCRATCH_PREFIX, &p->user, err);
-	if (!p->folder || !take_lock(p, err))
-		return false;
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+		return error_set_errno(err, EXIT_BUG, errno, "cannot get random bytes");
+	strbuf_add_hex(&name, random, sizeof(random));
+	p->folder = xasprintf("%s/" SCRATCH_PREFIX "%s", base, name.buf);
 	p->data = fs_join(p->folder, "data");
 	p->initdb_log = fs_join(p->folder, "initdb.log");
 	p->log = fs_join(p->folder, "log");
-	return make_socket_folder(p, err);
+	if (strlen(p->folder) + strlen("/.s.PGSQL.5432.lock") <= SOCKET_PATH_MAX)
+		p->socket_dir = xstrdup(p->folder);
+	else
+		p->socket_dir = xasprintf(SCRATCH_SOCKET_PREFIX "%s", name.buf);
+	return true;
 }
 
 static bool prepare(struct scratch *s, const struct scratch_options *o, struct error *err)
@@ -182,7 +134,7 @@ static bool prepare(struct scratch *s, const struct scratch_options *o, struct e
 		return error_set(err, EXIT_NOT_FOUND,
 			"there is no folder \"%s\" for the scratch server", base);
 	scratch_sweep(base, &s->plan.user);
-	if (!check_space(base, o->needed_bytes, err) || !make_folders(&s->plan, base, err))
+	if (!check_space(base, o->needed_bytes, err) || !name_folders(&s->plan, base, err))
 		return false;
 	s->plan.keep = o->keep;
 	scratch_settings(&s->plan, &s->tools, o->jobs > 0 ? o->jobs : 1);
@@ -202,8 +154,6 @@ static bool start_keeper(struct scratch *s, struct error *err)
 
 	cleanup_fd(&control[0]);
 	cleanup_fd(&status[1]);
-	cleanup_fd(&s->plan.lock_fd);
-	s->plan.lock_fd = -1;
 	s->control_fd = control[1];
 	s->status_fd = status[0];
 	if (s->keeper < 0)
@@ -241,6 +191,9 @@ static bool keeper_failed(
 {
 	const char *program = report->what == SCRATCH_INITDB_FAILED ? "initdb" : "postgres";
 
+	if (report->what == SCRATCH_FOLDER_FAILED)
+		return error_set_errno(err, fs_exit_code(report->status), report->status,
+			"cannot create \"%s\" for the scratch server", s->plan.folder);
 	switch (report->status) {
 	case SCRATCH_NO_FOLDER:
 		error_set(err, EXIT_PERMISSION, "user \"%s\" cannot use \"%s\"", s->plan.user.name,
@@ -311,7 +264,7 @@ struct scratch *scratch_start(const struct scratch_options *o, struct log *log,
 {
 	_cleanup_scratch_ struct scratch *s = xcalloc(1, sizeof(*s));
 
-	s->control_fd = s->status_fd = s->plan.lock_fd = -1;
+	s->control_fd = s->status_fd = -1;
 	if (!prepare(s, o, err))
 		return NULL;
 	log_debug(log, "scratch.start", "starting a scratch PostgreSQL %s in \"%s\"",

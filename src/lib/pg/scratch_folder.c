@@ -23,6 +23,42 @@ bool scratch_become(const struct scratch_user *user)
 	       setresuid(user->uid, user->uid, user->uid) == 0;
 }
 
+static int make_private(const char *path, const struct scratch_user *user)
+{
+	if (mkdir(path, 0700) != 0)
+		return errno;
+	if (user->change && chown(path, user->uid, user->gid) != 0)
+		return errno;
+	return 0;
+}
+
+/* The file gets its name when it is locked: a sweep by another dbops must not be faster. */
+static int take_lock(const char *folder, int *ret_fd)
+{
+	autofree char *path = fs_join(folder, SCRATCH_LOCK);
+	autofree char *new = xasprintf("%s.new", path);
+
+	*ret_fd = open(new, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*ret_fd < 0 || flock(*ret_fd, LOCK_EX | LOCK_NB) != 0 || rename(new, path) != 0)
+		return errno;
+	return 0;
+}
+
+int scratch_make(const struct scratch_plan *plan, int *ret_lock_fd)
+{
+	autofree char *link = fs_join(plan->folder, SCRATCH_SOCKET);
+	int error = make_private(plan->folder, &plan->user);
+
+	if (!error)
+		error = take_lock(plan->folder, ret_lock_fd);
+	if (error || strcmp(plan->socket_dir, plan->folder) == 0)
+		return error;
+	error = make_private(plan->socket_dir, &plan->user);
+	if (error)
+		return error;
+	return symlink(plan->socket_dir, link) == 0 ? 0 : errno;
+}
+
 /* What root made in it; a link that its owner put in the folder's place is not followed. */
 static void unlink_ours(const char *folder)
 {

@@ -27,21 +27,21 @@ struct scratch_user {
 	char *name;
 };
 
-/* All that the keeper needs, made before the fork. */
+/* All that the keeper needs, decided before the fork. The keeper makes the folders, so that there is
+ * never one without somebody who removes it. */
 struct scratch_plan {
 	char *folder;     /* private, 0700 */
 	char *socket_dir; /* the same, or a short folder of its own below /tmp */
 	char *data, *initdb_log, *log;
 	struct scratch_user user;
 	struct strvec initdb, server, env;
-	int lock_fd;      /* flock on folder/keeper.lock: held while somebody is in charge */
 	bool keep;
 };
 
 /* What the keeper says on its status pipe; after it nothing more comes. */
 struct scratch_report {
-	enum { SCRATCH_INITDB_FAILED = 1, SCRATCH_SERVER_ENDED } what;
-	int status; /* exit status, 128 + signal, or one of the codes below */
+	enum { SCRATCH_FOLDER_FAILED = 1, SCRATCH_INITDB_FAILED, SCRATCH_SERVER_ENDED } what;
+	int status; /* errno; else exit status, 128 + signal, or one of the codes below */
 };
 /* Exit codes of a child that did not get as far as the program. */
 enum { SCRATCH_NO_FOLDER = 119, SCRATCH_NO_USER = 118, SCRATCH_NO_PROGRAM = 117 };
@@ -49,6 +49,8 @@ enum { SCRATCH_NO_FOLDER = 119, SCRATCH_NO_USER = 118, SCRATCH_NO_PROGRAM = 117 
 /* The keeper's life; control_fd reads the pipe from dbops. Runs in a fresh fork. */
 _Noreturn void scratch_keeper(const struct scratch_plan *plan, int control_fd, int status_fd);
 
+/* Makes the plan's folders and takes the lock that tells sweeps somebody is in charge; 0 or errno. */
+int scratch_make(const struct scratch_plan *plan, int *ret_lock_fd);
 /* Removes a scratch folder as its user, so that a link planted there leads nowhere. */
 void scratch_remove(const char *folder, const struct scratch_user *user);
 /* Removes what earlier keepers left below base when they were killed themselves. */

@@ -20,6 +20,7 @@ enum { STOP_SECONDS = 10 };
 struct keeper {
 	const struct scratch_plan *plan;
 	int control_fd, status_fd, signal_fd;
+	int lock_fd; /* open to the end of our life */
 };
 
 /* The scratch server stands back behind everything else on this machine, and goes first when
@@ -65,7 +66,6 @@ _Noreturn static void run_program(
 	prctl(PR_SET_PDEATHSIG, death_signal); /* after the change of user, which clears it */
 	if (getppid() != keeper)
 		_exit(SCRATCH_NO_USER);
-	umask(077);
 	if (chdir(plan->folder) != 0)
 		_exit(SCRATCH_NO_FOLDER);
 	log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -168,10 +168,15 @@ static bool run_to_end(
 	return false;
 }
 
-static void serve(const struct keeper *k)
+static void serve(struct keeper *k)
 {
-	int status;
+	int status = scratch_make(k->plan, &k->lock_fd);
 
+	if (status) {
+		tell(k, SCRATCH_FOLDER_FAILED, status);
+		wait_child(k, 0, &status);
+		return;
+	}
 	if (!run_to_end(k, &k->plan->initdb, SIGKILL, &status))
 		return;
 	if (status == 0) {
@@ -196,8 +201,8 @@ static void close_between(int first, int last)
 		close((int)fd);
 }
 
-/* Nothing of dbops but the three descriptors: not its sockets, not its locks, not its terminal. */
-static void detach(int *control_fd, int *status_fd, int *lock_fd)
+/* Nothing of dbops but the two pipes: not its sockets, not its locks, not its terminal. */
+static void detach(int *control_fd, int *status_fd)
 {
 	enum { HIGH = 100 };
 	int null = open("/dev/null", O_RDWR);
@@ -205,14 +210,13 @@ static void detach(int *control_fd, int *status_fd, int *lock_fd)
 	/* one after the other, so in ascending order */
 	*control_fd = fcntl(*control_fd, F_DUPFD_CLOEXEC, HIGH);
 	*status_fd = fcntl(*status_fd, F_DUPFD_CLOEXEC, HIGH);
-	*lock_fd = fcntl(*lock_fd, F_DUPFD_CLOEXEC, HIGH);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
 	close_between(3, *control_fd - 1);
 	close_between(*control_fd + 1, *status_fd - 1);
-	close_between(*status_fd + 1, *lock_fd - 1);
-	close_between(*lock_fd + 1, INT_MAX);
+	close_between(*status_fd + 1, INT_MAX);
 	setsid();
+	umask(077);
 	if (chdir("/") != 0)
 		errno = 0;
 }
@@ -242,11 +246,10 @@ static void forget(const struct scratch_plan *plan)
 
 _Noreturn void scratch_keeper(const struct scratch_plan *plan, int control_fd, int status_fd)
 {
-	int lock_fd = plan->lock_fd;
 	struct keeper k;
 
-	detach(&control_fd, &status_fd, &lock_fd);
-	k = (struct keeper){ plan, control_fd, status_fd, open_signals() };
+	detach(&control_fd, &status_fd);
+	k = (struct keeper){ plan, control_fd, status_fd, open_signals(), -1 };
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	serve(&k);
