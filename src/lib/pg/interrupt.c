@@ -43,12 +43,18 @@ static void job_free(struct job *job)
 	free(job);
 }
 
-static void *run_job(void *data)
+static void send_request(const struct job *job)
 {
-	struct job *job = data;
 	char ignored[256];
 
 	PQcancel(job->cancel, ignored, sizeof(ignored));
+}
+
+static void *run_job(void *data)
+{
+	struct job *job = data;
+
+	send_request(job);
 	pthread_mutex_lock(&job->mutex);
 	job->done = true;
 	pthread_cond_signal(&job->done_cond);
@@ -90,9 +96,12 @@ static void request_cancel(PGcancel *cancel)
 	bool started = pthread_create(&thread, &attr, run_job, job) == 0;
 
 	pthread_attr_destroy(&attr);
-	if (!started)
-		run_job(job);
-	wait_for_job(job);
+	if (started) {
+		wait_for_job(job);
+		return;
+	}
+	send_request(job);
+	job_free(job);
 }
 
 void pg_interrupt(struct pg_conn *c)
