@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "clock.h"
 
@@ -57,6 +58,7 @@ static char **merged_environment(const struct strvec *add)
 struct child {
 	pid_t pid;
 	int in, out, errors; /* our ends; -1 = none */
+	int ended;           /* pidfd: wakes poll() when the child ends; -1 on an old kernel */
 };
 
 static void child_close(struct child *c)
@@ -64,7 +66,8 @@ static void child_close(struct child *c)
 	cleanup_fd(&c->in);
 	cleanup_fd(&c->out);
 	cleanup_fd(&c->errors);
-	c->in = c->out = c->errors = -1;
+	cleanup_fd(&c->ended);
+	c->in = c->out = c->errors = c->ended = -1;
 }
 
 static bool change_user(const struct proc_spec *spec)
@@ -108,13 +111,16 @@ static bool start(const struct proc_spec *spec, struct child *child, struct erro
 	cleanup_fd(&in[0]);
 	cleanup_fd(&out[1]);
 	cleanup_fd(&errors[1]);
-	*child = (struct child){ child->pid, in[1], out[0], errors[0] };
+	*child = (struct child){ child->pid, in[1], out[0], errors[0], -1 };
 	if (child->pid < 0) {
 		child_close(child);
 		return error_set_errno(err, EXIT_UNAVAILABLE, saved, "cannot start \"%s\"", spec->argv[0]);
 	}
 	if (child->in >= 0)
 		fcntl(child->in, F_SETFL, O_NONBLOCK);
+#ifdef SYS_pidfd_open
+	child->ended = (int)syscall(SYS_pidfd_open, child->pid, 0);
+#endif
 	return true;
 }
 
@@ -156,14 +162,15 @@ static void feed(struct child *child, const struct proc_spec *spec, size_t *fed)
 /* One round of the child's pipes, at most 50 ms. False: too much output. */
 static bool pump(struct child *child, const struct proc_spec *spec, size_t *fed)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = child->in, .events = POLLOUT },
 		{ .fd = child->out, .events = POLLIN },
 		{ .fd = child->errors, .events = POLLIN },
+		{ .fd = child->ended, .events = POLLIN },
 	};
 	size_t limit = spec->output_limit ? spec->output_limit : 1 << 20;
 
-	if (poll(fds, 3, 50) <= 0)
+	if (poll(fds, 4, 50) <= 0)
 		return true;
 	if (fds[0].revents)
 		feed(child, spec, fed);
@@ -187,7 +194,7 @@ static bool reaped(pid_t pid, int *ret_status)
 bool proc_run(const struct proc_spec *spec, const struct cancel *cancel, int *ret_status,
 	struct error *err)
 {
-	struct child child = { -1, -1, -1, -1 };
+	struct child child = { -1, -1, -1, -1, -1 };
 	double stop_since = 0;
 	size_t fed = 0;
 	bool too_long = false, killed = false, done = false;
