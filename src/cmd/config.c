@@ -32,7 +32,7 @@ static bool is_below(const char *key, const char *wanted)
 {
 	size_t len = strlen(wanted);
 
-	return strncmp(key, wanted, len) == 0 && (key[len] == '\0' || key[len] == '.');
+	return key && strncmp(key, wanted, len) == 0 && (key[len] == '\0' || key[len] == '.');
 }
 
 static bool is_wanted(const struct app *app, const char *key)

@@ -34,12 +34,14 @@ static inline void cleanup_free(void *p)
 	})
 
 /* Defines <fn>p(), the attribute's form of a destructor for pointers to type. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses */
 #define DEFINE_CLEANUP(type, fn)                                              \
 	__attribute__((unused)) static inline void fn##p(type **p) \
 	{                                                                     \
 		if (*p)                                                       \
 			fn(*p);                                               \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void cleanup_fd(int *fd)
 {

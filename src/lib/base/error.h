@@ -14,7 +14,7 @@
 #include "cleanup.h"
 
 enum exit_code {
-#define X(symbol, number, name, sentence) symbol = number,
+#define X(symbol, number, name, sentence) symbol = (number),
 #include "exit_codes.def"
 #undef X
 };

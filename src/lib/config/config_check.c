@@ -17,7 +17,7 @@ void config_schema_add(struct config_schema *s, const struct option *options)
 	for (const struct option *o = options; o && o->type != OPTION_END; o++) {
 		if (!o->config_key || schema_find(s, o->config_key))
 			continue;
-		s->items = vec_grow(s->items, &s->alloc, s->len + 1, sizeof(*s->items));
+		s->items = vec_grow(s->items, &s->alloc, s->len + 1, sizeof(const struct option *));
 		s->items[s->len++] = o;
 	}
 }

@@ -12,7 +12,7 @@ struct remote_flags {
 	bool path_style;
 };
 
-#define KEY(name) .long_name = name, .config_key = name
+#define KEY(name) .long_name = (name), .config_key = (name)
 
 const struct option config_remote_options[] = {
 	OPT_STRING(struct remote_flags, r.bucket, KEY("bucket"), .metavar = "NAME",
