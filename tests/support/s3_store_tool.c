@@ -335,8 +335,10 @@ static bool run(struct tool *t, const char *command, struct error *err)
 		bool ok = commands[i].run(t, err);
 
 		t->storage->ops->stats(t->storage, &stats);
-		fprintf(stderr, "{\"requests\":%" PRIu64 ",\"retries\":%" PRIu64 "}\n", stats.requests,
-			stats.retries);
+		fprintf(stderr,
+			"{\"requests\":%" PRIu64 ",\"retries\":%" PRIu64 ",\"sent\":%" PRIu64
+			",\"received\":%" PRIu64 "}\n",
+			stats.requests, stats.retries, stats.bytes_sent, stats.bytes_received);
 		storage_close(t->storage);
 		return ok;
 	}
