@@ -32,6 +32,7 @@ struct restore_source {
 	char *staging;                   /* private folder to remove, or NULL */
 	struct toc toc;
 	bool *selected;                  /* per TOC entry */
+	size_t left_out;                 /* entries that match but need something not selected */
 	struct pg_tools tools;           /* pg_restore */
 	bool foreign;                    /* the data is pg_restore's, too */
 };

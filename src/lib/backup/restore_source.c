@@ -232,7 +232,7 @@ bool restore_open(struct restore_source *src, struct storage *s, const struct ba
 	}
 	if (!src->toc.len)
 		return true;
-	src->selected = select_entries(&src->toc, &o->tables, &o->schemas, err);
+	src->selected = select_entries(&src->toc, &o->tables, &o->schemas, &src->left_out, err);
 	if (!src->selected)
 		restore_close(src);
 	return src->selected != NULL;
@@ -271,6 +271,8 @@ void restore_describe(const struct restore_source *src, const struct restore_opt
 	if (src->selected)
 		strbuf_addf(out, "  what      %zu of %zu entries, rows of %zu tables%s\n", selected, src->toc.len, data,
 			o->schema_only ? " (not loaded: --schema-only)" : o->data_only ? " (nothing else: --data-only)" : "");
+	if (src->left_out)
+		strbuf_addf(out, "  left out  %zu entries that need objects outside the selection\n", src->left_out);
 	if (o->clean)
 		strbuf_adds(out, "  DROPS     every object of the backup that exists there (--clean)\n");
 	strbuf_addf(out, "  with      %" PRId64 " jobs, pg_restore %s%s%s%s\n", o->jobs, src->tools.version,

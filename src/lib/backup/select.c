@@ -161,6 +161,31 @@ static bool add_owned_sequences(struct selection *s)
 	return changed;
 }
 
+/* What needs something that is not selected cannot be created (a publication's table without the
+ * publication, a view on a table of another schema): it stays out. Returns how many. */
+static size_t leave_out_incomplete(struct selection *s)
+{
+	size_t total = 0, removed;
+
+	do {
+		removed = 0;
+		for (size_t i = 0; i < s->toc->len; i++) {
+			const struct toc_entry *e = &s->toc->items[i];
+
+			for (size_t d = 0; s->selected[i] && d < e->n_deps; d++) {
+				int k = index_of(s, e->deps[d]);
+
+				if (k >= 0 && !s->selected[k]) {
+					s->selected[i] = false;
+					removed++;
+				}
+			}
+		}
+		total += removed;
+	} while (removed);
+	return total;
+}
+
 /* The session's settings always go with it. */
 static void add_settings(struct selection *s)
 {
@@ -171,11 +196,13 @@ static void add_settings(struct selection *s)
 			s->selected[i] = true;
 }
 
-bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, struct error *err)
+bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, size_t *ret_left_out,
+	struct error *err)
 {
 	autofree bool *selected = xcalloc(t->len, sizeof(*selected));
 	struct selection s = { .toc = t, .selected = selected };
 
+	*ret_left_out = 0;
 	if (!tables->len && !schemas->len) {
 		memset(selected, true, t->len * sizeof(*selected));
 		return steal(selected);
@@ -186,6 +213,7 @@ bool *select_entries(const struct toc *t, const struct strvec *tables, const str
 	build_index(&s);
 	while (add_owned_sequences(&s) | add_belonging(&s) | add_needed(&s))
 		;
+	*ret_left_out = leave_out_incomplete(&s);
 	add_settings(&s);
 	free(s.index_of);
 	return steal(selected);

@@ -12,8 +12,9 @@
 #include "restore.h"
 
 /* Fills an array of t->len flags; caller frees. NULL + EXIT_NOT_FOUND when a name matches nothing.
- * Without names everything is selected. */
-bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas,
+ * Without names everything is selected. *ret_left_out counts what matched but needs something
+ * that is not selected. */
+bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, size_t *ret_left_out,
 	struct error *err);
 
 #endif
