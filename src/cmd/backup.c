@@ -9,12 +9,14 @@
 #include "codec.h"
 #include "commands.h"
 #include "fs.h"
+#include "keep.h"
 #include "repository.h"
 
 struct backup_args {
 	int64_t jobs, level, lock_timeout, split_above, part_size;
 	const char *dir, *upload, *label, *bindir;
 	struct strvec tables, exclude_tables, schemas, exclude_schemas, exclude_table_data;
+	struct keep_args keep;
 	bool no_local, schema_only, data_only, no_globals, no_split;
 };
 
@@ -64,6 +66,7 @@ static const struct option backup_options[] = {
 	OPT_PATH(A, bindir, .long_name = "pg-bindir", .metavar = "DIR", .env = "DBOPS_PG_BINDIR",
 		.config_key = "pg_bindir", .complete = COMPLETE_DIR,
 		.help = "folder of pg_dump and pg_dumpall (default: found by the server's major version)"),
+	KEEP_OPTIONS(A),
 	OPT_END,
 };
 #undef A
@@ -73,6 +76,7 @@ static const struct example backup_examples[] = {
 	{ "dbops backup -d app --upload s3", "the same, and to the remote \"s3\" of the configuration at once" },
 	{ "dbops backup -d app --upload s3://bucket/db --no-local -j 4", "straight to S3, nothing on disk" },
 	{ "dbops backup -d app --exclude-table-data 'audit.*' --format json", "without some rows; result for a program" },
+	{ "dbops backup -d app --upload s3 --keep-daily 7 --keep-weekly 4", "a whole cron line: old backups of the series go afterwards" },
 	{ NULL, NULL },
 };
 
@@ -175,6 +179,29 @@ static void fill_options(struct app *app, const struct backup_args *a, struct ba
 	};
 }
 
+/* The new backup is complete; a retention that fails must not make it look otherwise. */
+static void prune_series(struct app *app, struct storage *s, const struct backup_args *a, const struct manifest *m)
+{
+	const struct prune_options o = {
+		.policy = keep_policy(&a->keep),
+		.database = m->database,
+		.label = m->label ? m->label : "",
+		.system_identifier = m->system_identifier,
+		.lease_ms = a->keep.lease,
+		.sweep = true,
+	};
+	_cleanup_prune_ struct prune_plan plan = { 0 };
+	_cleanup_error_ struct error failed = ERROR_INIT;
+
+	if (!s || retention_is_empty(&o.policy))
+		return;
+	if (prune_make(s, &o, &plan, &failed) && prune_apply(s, &plan, &app->log, app->cancel, &failed))
+		return;
+	log_warning(&app->log, "prune.failed", "the backup is complete, but old ones could not be removed from %s: %s", s->url,
+		failed.message);
+	app->status = EXIT_WARNING;
+}
+
 static bool backup_run_command(struct app *app, const void *data, struct error *err)
 {
 	const struct backup_args *a = data;
@@ -203,6 +230,8 @@ static bool backup_run_command(struct app *app, const void *data, struct error *
 
 	if (m.warnings.len)
 		app->status = EXIT_WARNING;
+	prune_series(app, local, a, &m);
+	prune_series(app, remote, a, &m);
 	if (app->report.format == FORMAT_JSON)
 		return report_document(&app->report, fill_result, &r, err);
 	return print_text(app->report.out, &r, err);

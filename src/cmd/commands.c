@@ -10,6 +10,7 @@ static const struct command *const commands[] = {
 	&show_command,
 	&verify_command,
 	&restore_command,
+	&prune_command,
 	&config_command,
 	&completion_command,
 	&complete_command,

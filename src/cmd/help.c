@@ -28,16 +28,23 @@ static const struct example examples[] = {
 	{ NULL, NULL },
 };
 
+struct topic {
+	const struct command *command;
+	struct strbuf path; /* "dbops config show" */
+};
+
 static void fill(struct json *j, const void *data)
 {
-	introspect(data, j);
+	const struct topic *topic = data;
+
+	introspect(topic->command, topic->path.buf, j);
 }
 
-static const struct command *find(struct app *app, struct strbuf *path, struct error *err)
+static bool find(struct app *app, struct topic *ret, struct error *err)
 {
 	const struct command *c = app->root;
 
-	strbuf_adds(path, c->name);
+	strbuf_adds(&ret->path, c->name);
 	for (size_t i = 0; i < app->operands.len; i++) {
 		const char *word = app->operands.items[i];
 		const struct command *child = command_child(c, word);
@@ -45,15 +52,15 @@ static const struct command *find(struct app *app, struct strbuf *path, struct e
 		if (!child) {
 			const char *near = command_nearest_child(c, word);
 
-			error_set(err, EXIT_USAGE, "'%s' is not a command of %s", word, path->buf);
-			if (near)
-				error_hint(err, "Did you mean '%s'?", near);
-			return NULL;
+			error_set(err, EXIT_USAGE, "'%s' is not a command of %s", word, ret->path.buf);
+			return near ? error_hint(err, "Did you mean '%s %s'?", ret->path.buf, near) :
+				      false;
 		}
 		c = child;
-		strbuf_addf(path, " %s", word);
+		strbuf_addf(&ret->path, " %s", word);
 	}
-	return c;
+	ret->command = c;
+	return true;
 }
 
 static bool is_config_page(const struct app *app)
@@ -61,27 +68,39 @@ static bool is_config_page(const struct app *app)
 	return app->operands.len == 1 && strcmp(app->operands.items[0], "dbops.yaml") == 0;
 }
 
+static bool print(struct app *app, const struct topic *topic, const char *format, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf page = STRBUF_INIT;
+
+	if (strcmp(format, "json") == 0)
+		return report_document(&app->report, fill, topic, err);
+	if (strcmp(format, "text") == 0)
+		return help_print(app->report.out, topic->command, topic->path.buf,
+			app->report.width ? app->report.width : 80, err);
+	man_page(topic->command, topic->path.buf, &page);
+	return print_text(app->report.out, &page, err);
+}
+
+static bool print_config_page(struct app *app, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf page = STRBUF_INIT;
+
+	man_config_page(app->root, &page);
+	return print_text(app->report.out, &page, err);
+}
+
 static bool run(struct app *app, const void *data, struct error *err)
 {
 	const struct help_args *args = data;
-	_cleanup_strbuf_ struct strbuf path = STRBUF_INIT, page = STRBUF_INIT;
-	bool man = strcmp(args->format, "man") == 0;
-	const struct command *c;
+	struct topic topic = { .path = STRBUF_INIT };
 
-	if (strcmp(args->format, "json") == 0)
-		return report_document(&app->report, fill, app->root, err);
-	if (man && is_config_page(app)) {
-		man_config_page(app->root, &page);
-		return print_text(app->report.out, &page, err);
-	}
-	c = find(app, &path, err);
-	if (!c)
-		return false;
-	if (!man)
-		return help_print(app->report.out, c, path.buf,
-			app->report.width ? app->report.width : 80, err);
-	man_page(c, path.buf, &page);
-	return print_text(app->report.out, &page, err);
+	if (strcmp(args->format, "man") == 0 && is_config_page(app))
+		return print_config_page(app, err);
+
+	bool ok = find(app, &topic, err) && print(app, &topic, args->format, err);
+
+	strbuf_release(&topic.path);
+	return ok;
 }
 
 const struct command help_command = {

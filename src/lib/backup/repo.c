@@ -125,6 +125,7 @@ static bool load_manifest(struct storage *s, struct backup_entry *e, struct erro
 	if (e->complete)
 		return true;
 	if (problem.code == EXIT_NOT_FOUND) {
+		e->unfinished = true;
 		e->problem = xstrdup("no manifest: the run did not finish");
 		return true;
 	}
@@ -232,6 +233,7 @@ static bool catalog_scan(struct storage *s, struct catalog *ret, struct error *e
 static bool load_entry(struct storage *s, struct backup_entry *e, struct error *err)
 {
 	if (is_partial(e->id)) {
+		e->unfinished = true;
 		e->problem = xstrdup("the run did not finish");
 		return true;
 	}

@@ -31,6 +31,7 @@ struct backup_entry {
 	char *series;        /* folder, as stored */
 	char *prefix;        /* key prefix with its final '/'; "" when the storage's root is the backup */
 	bool complete;       /* has a manifest that can be read */
+	bool unfinished;     /* no manifest at all: a run that did not finish, or a prune that did not */
 	char *problem;       /* why it is not complete, or NULL */
 	struct manifest manifest; /* of a complete one; without tables unless loaded whole */
 	struct verification verified; /* at 0 = never */

@@ -39,6 +39,8 @@ char *fs_absolute(const char *path)
 
 	autofree char *cwd = getcwd(NULL, 0);
 
+	while (strncmp(path, "./", 2) == 0)
+		path += 2 + strspn(path + 2, "/");
 	return cwd ? fs_join(cwd, path) : xstrdup(path);
 }
 

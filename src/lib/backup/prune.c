@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "prune.h"
+
+#include "clock.h"
+#include "xalloc.h"
+
+const char *const prune_action_names[] = { "keep", "delete", "sweep", "abort upload", "skip" };
+
+static struct prune_item *add_item(struct prune_plan *p, enum prune_action action, const struct backup_entry *e,
+	int64_t time, char *reason)
+{
+	struct prune_item *item = vec_push(p);
+
+	*item = (struct prune_item){ .action = action, .entry = e, .time = time, .reason = reason };
+	return item;
+}
+
+static int compare_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "");
+}
+
+static int compare_series(const struct manifest *x, const struct manifest *y)
+{
+	int r = strcmp(x->database, y->database);
+
+	r = r ? r : compare_text(x->label, y->label);
+	return r ? r : strcmp(x->system_identifier, y->system_identifier);
+}
+
+static int by_series(const void *a, const void *b)
+{
+	return compare_series(&(*(const struct backup_entry *const *)a)->manifest,
+		&(*(const struct backup_entry *const *)b)->manifest);
+}
+
+static bool is_wanted(const struct prune_options *o, const struct backup_entry *e)
+{
+	const struct manifest *m = &e->manifest;
+
+	return e->complete && (!o->database || strcmp(o->database, m->database) == 0) &&
+	       (!o->label || compare_text(o->label, m->label) == 0) &&
+	       (!o->system_identifier || strcmp(o->system_identifier, m->system_identifier) == 0);
+}
+
+static void judge_series(struct prune_plan *p, const struct prune_options *o, const struct backup_entry **entries,
+	size_t n, int64_t now)
+{
+	autofree struct retention_item *items = xcalloc(n, sizeof(*items));
+
+	for (size_t i = 0; i < n; i++)
+		items[i] = (struct retention_item){ .time = entries[i]->manifest.snapshot_at,
+			.data = (void *)(uintptr_t)entries[i] };
+	retention_apply(&o->policy, items, n, now);
+	for (size_t i = 0; i < n; i++)
+		add_item(p, items[i].keep ? PRUNE_KEEP : PRUNE_DELETE, items[i].data, items[i].time, items[i].reason);
+}
+
+static void judge_complete(struct prune_plan *p, const struct prune_options *o, int64_t now)
+{
+	VEC(const struct backup_entry *) list = { 0 };
+	size_t from = 0;
+
+	for (size_t i = 0; i < p->catalog.len; i++)
+		if (is_wanted(o, &p->catalog.items[i]))
+			*vec_push(&list) = &p->catalog.items[i];
+	if (list.len)
+		qsort(list.items, list.len, sizeof(*list.items), by_series);
+	for (size_t i = 1; i <= list.len; i++) {
+		if (i < list.len && compare_series(&list.items[i]->manifest, &list.items[from]->manifest) == 0)
+			continue;
+		judge_series(p, o, list.items + from, i - from, now);
+		from = i;
+	}
+	vec_release(&list);
+}
+
+/* A folder without a manifest: dead when nothing in it is younger than the lease. */
+static bool judge_incomplete(struct storage *s, struct prune_plan *p, const struct prune_options *o,
+	const struct backup_entry *e, int64_t now, struct error *err)
+{
+	_cleanup_listing_ struct storage_listing keys = { 0 };
+	int64_t newest = 0;
+
+	if (!e->unfinished) {
+		add_item(p, PRUNE_SKIP, e, 0, xstrdup(e->problem));
+		return true;
+	}
+	if (!storage_list(s, e->prefix, false, &keys, err))
+		return false;
+	for (size_t i = 0; i < keys.len; i++)
+		newest = keys.items[i].mtime > newest ? keys.items[i].mtime : newest;
+	if (!newest)
+		repo_id_time(e->id, &newest); /* a store without times: the id has one */
+	if (newest > now - o->lease_ms * 1000)
+		add_item(p, PRUNE_SKIP, e, newest, xstrdup("incomplete, perhaps still being written"));
+	else
+		add_item(p, PRUNE_SWEEP, e, newest, xstrdup("incomplete and older than the lease"));
+	return true;
+}
+
+/* "<series>/<id>/…" with an id of ours: nobody else's upload is touched. */
+static bool is_own_key(const char *key)
+{
+	const char *slash = strchr(key, '/'), *end = slash ? strchr(slash + 1, '/') : NULL;
+	autofree char *id = end ? xstrndup(slash + 1, (size_t)(end - slash - 1)) : NULL;
+	int64_t ignored;
+
+	return id && repo_id_time(id, &ignored);
+}
+
+static bool judge_uploads(struct storage *s, struct prune_plan *p, const struct prune_options *o, int64_t now,
+	struct error *err)
+{
+	struct storage_upload *uploads = NULL;
+	size_t n = 0;
+
+	if (!s->ops->uploads)
+		return true;
+	if (!s->ops->uploads(s, "", &uploads, &n, err))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (is_own_key(uploads[i].key) && uploads[i].started <= now - o->lease_ms * 1000) {
+			struct prune_item *item = add_item(p, PRUNE_ABORT, NULL, uploads[i].started,
+				xstrdup("multipart upload older than the lease"));
+
+			item->key = steal(uploads[i].key);
+			item->upload_id = steal(uploads[i].upload_id);
+		}
+		free(uploads[i].key);
+		free(uploads[i].upload_id);
+	}
+	free(uploads);
+	return true;
+}
+
+bool prune_make(struct storage *s, const struct prune_options *o, struct prune_plan *ret, struct error *err)
+{
+	int64_t now = clock_now_us();
+
+	*ret = (struct prune_plan){ 0 };
+	if (retention_is_empty(&o->policy)) {
+		error_set(err, EXIT_USAGE, "the retention policy is empty");
+		return error_hint(err, "Give at least one rule, for example --keep-daily 7 --keep-weekly 4 --keep-monthly 12.");
+	}
+	if (!catalog_load(s, &ret->catalog, err))
+		return false;
+	judge_complete(ret, o, now);
+	if (!o->sweep)
+		return true;
+	for (size_t i = 0; i < ret->catalog.len; i++)
+		if (!ret->catalog.items[i].complete && !judge_incomplete(s, ret, o, &ret->catalog.items[i], now, err))
+			return false;
+	return judge_uploads(s, ret, o, now, err);
+}
+
+/* Manifest first: from then on it is no backup any more, whatever happens. */
+static bool remove_backup(struct storage *s, const struct backup_entry *e, struct error *err)
+{
+	autofree char *manifest = backup_key(e, MANIFEST_NAME);
+	const char *first[] = { manifest };
+	_cleanup_listing_ struct storage_listing keys = { 0 };
+
+	if (!storage_remove(s, first, 1, err) || !storage_list(s, e->prefix, false, &keys, err))
+		return false;
+
+	autofree const char **names = xcalloc(keys.len, sizeof(*names));
+
+	for (size_t i = 0; i < keys.len; i++)
+		names[i] = keys.items[i].key;
+	return storage_remove(s, names, keys.len, err);
+}
+
+static bool apply_item(struct storage *s, struct prune_item *item, struct error *err)
+{
+	const struct storage_upload upload = { .key = item->key, .upload_id = item->upload_id };
+
+	switch (item->action) {
+	case PRUNE_DELETE:
+	case PRUNE_SWEEP:
+		item->done = remove_backup(s, item->entry, err);
+		return item->done || error_prefix(err, "cannot remove backup \"%s\"", item->entry->id);
+	case PRUNE_ABORT:
+		item->done = s->ops->upload_abort(s, &upload, err);
+		return item->done || error_prefix(err, "cannot abort the upload of \"%s\"", item->key);
+	case PRUNE_KEEP:
+	case PRUNE_SKIP:
+		break;
+	}
+	return true;
+}
+
+bool prune_apply(struct storage *s, struct prune_plan *plan, struct log *log, const struct cancel *cancel,
+	struct error *err)
+{
+	for (size_t i = 0; i < plan->len; i++) {
+		struct prune_item *item = &plan->items[i];
+
+		if (!cancel_check(cancel, err) || !apply_item(s, item, err))
+			return false;
+		if (item->done)
+			log_info(log, "prune.removed", "removed %s: %s", item->entry ? item->entry->id : item->key,
+				item->reason);
+	}
+	return true;
+}
+
+void prune_release(struct prune_plan *p)
+{
+	for (size_t i = 0; i < p->len; i++) {
+		free(p->items[i].key);
+		free(p->items[i].upload_id);
+		free(p->items[i].reason);
+	}
+	free(p->items);
+	catalog_release(&p->catalog);
+	*p = (struct prune_plan){ 0 };
+}
