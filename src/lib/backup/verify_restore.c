@@ -70,6 +70,47 @@ static struct pg_conn *create_database(struct scratch *scratch, const struct man
 	return steal(c);
 }
 
+/* The end of the statement that begins at s: a semicolon outside quotes; NULL = none. */
+static const char *statement_end(const char *s)
+{
+	bool quoted = false;
+
+	for (; *s; s++) {
+		quoted ^= *s == '"';
+		if (*s == ';' && !quoted)
+			return s;
+	}
+	return NULL;
+}
+
+/* Policies and user mappings name roles, which are the server's and not the database's. Of
+ * globals.sql only CREATE ROLE is wanted here: no passwords, no attributes, no logins. */
+static bool create_roles(struct storage *s, const struct backup_entry *e, struct pg_conn *c, struct error *err)
+{
+	static const char begin[] = "CREATE ROLE ";
+	_cleanup_strbuf_ struct strbuf globals = STRBUF_INIT;
+
+	if (!manifest_find_file(&e->manifest, "globals.sql"))
+		return true;
+	if (!backup_read_file(s, e, "globals.sql", &globals, err))
+		return false;
+	for (const char *p = globals.buf; p && *p;) {
+		const char *end = strncmp(p, begin, sizeof(begin) - 1) == 0 ? statement_end(p) : NULL;
+
+		if (end) {
+			_cleanup_error_ struct error failed = ERROR_INIT;
+			autofree char *sql = xstrndup(p, (size_t)(end - p));
+
+			if (!pg_exec(c, &failed, sql) && strcmp(failed.sqlstate, "42710") != 0)
+				return error_move(err, &failed);
+			p = end;
+		}
+		p = strchr(p, '\n');
+		p += p != NULL;
+	}
+	return true;
+}
+
 static void add_differences(const struct restore_result *r, struct verify_result *ret)
 {
 	for (size_t i = 0; i < r->differences.len; i++)
@@ -84,7 +125,7 @@ static bool prove(struct restore_source *src, struct scratch *scratch, const str
 	_cleanup_conn_ struct pg_conn *c = create_database(scratch, m, log, err);
 	_cleanup_restore_result_ struct restore_result result = { 0 };
 
-	if (!c || !extensions_available(src, c, err))
+	if (!c || !extensions_available(src, c, err) || !create_roles(src->storage, src->entry, c, err))
 		return false;
 	if (!restore_run(src, c, ro, log, cancel, &result, err)) {
 		/* the server took everything else: what it refuses is wrong with the backup */
