@@ -8,6 +8,7 @@ import pty
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -435,6 +436,20 @@ def test_output_that_cannot_be_written():
         assert "cannot write the output: No space left on device" in result.stderr
 
 
+def test_closed_standard_streams():
+    """A parent that closed them must not make a data file file descriptor 2; output that goes nowhere is an error."""
+    for closed, code in ((">&-", EXIT["cannot_write"]), ("<&-", 0), ("2>&-", 0)):
+        result = subprocess.run(["sh", "-c", f'exec "$0" version {closed}', PROGRAM], cwd=HOME, env=ENV, timeout=30)
+        assert result.returncode == code, closed
+
+
+def test_help_of_one_command_as_json():
+    tree = json.loads(dbops("help", "--format=json", "config").stdout)
+    assert [c["path"] for c in tree["commands"]] == ["dbops config", "dbops config show", "dbops config check"]
+    assert tree["commands"][1] == COMMANDS["dbops config show"]
+    assert "Did you mean 'dbops config show'?" in dbops("help", "config", "shwo", code=64).stderr
+
+
 # --- configuration ---
 
 
@@ -558,6 +573,20 @@ def test_password_does_not_stay_in_ps(silent_server, form, option):
     assert re.search(r"Max core file size +0 +0 ", limits)
     assert "geheim" not in out + err
     assert "a password on the command line can be seen" in err
+
+
+@pytest.mark.parametrize("number, name", [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"), (signal.SIGHUP, "terminated"),
+                                          (signal.SIGABRT, "bug")])
+def test_signals_have_their_status(silent_server, number, name):
+    process, connection = start_and_connect(silent_server, *server_command(), "-d",
+                                            f"host=127.0.0.1 port={silent_server.getsockname()[1]} connect_timeout=60")
+    process.send_signal(number)
+    try:
+        process.communicate(timeout=20)
+    finally:
+        process.kill()
+        connection.close()
+    assert process.returncode == EXIT[name]
 
 
 def test_completion_gives_up_on_a_silent_storage(silent_server, folder):

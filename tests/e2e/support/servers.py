@@ -24,7 +24,7 @@ SERVER_USER = "postgres"
 FAST = dict(
     listen_addresses="", fsync="off", full_page_writes="off", synchronous_commit="off", shared_buffers="64MB",
     max_wal_size="256MB", autovacuum="off", jit="off", log_min_messages="warning", max_connections="60",
-    max_locks_per_transaction="256", log_checkpoints="off", log_line_prefix="%m [%p] %a ",
+    max_locks_per_transaction="256", wal_level="logical", log_checkpoints="off", log_line_prefix="%m [%p] %a ",
 )
 
 
