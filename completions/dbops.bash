@@ -7,14 +7,14 @@ _dbops_facts()
 	commands='' options='' values='' files='' folders=''
 	case $1 in
 	'dbops')
-		commands='backup list show verify restore config completion help version'
+		commands='backup list show verify restore prune config completion help version'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help --version'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
 		;;
 	'dbops backup')
-		options='--dir --upload --no-local --label --table --exclude-table --schema --exclude-schema --exclude-table-data --schema-only --data-only --no-globals --jobs --compress --lock-timeout --split-above --no-split --part-size --pg-bindir --format --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--dir --upload --label --table -t --exclude-table -T --schema -n --exclude-schema -N --exclude-table-data --jobs -j --compress -Z --lock-timeout --split-above --part-size --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		options='--dir --upload --no-local --label --table --exclude-table --schema --exclude-schema --exclude-table-data --schema-only --data-only --no-globals --jobs --compress --lock-timeout --split-above --no-split --part-size --pg-bindir --keep-last --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-days --keep-within --lease --format --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--dir --upload --label --table -t --exclude-table -T --schema -n --exclude-schema -N --exclude-table-data --jobs -j --compress -Z --lock-timeout --split-above --part-size --pg-bindir --keep-last --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-days --keep-within --lease --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--dir --pg-bindir'
 		;;
@@ -41,6 +41,12 @@ _dbops_facts()
 		values='--to-db --table -t --schema --jobs -j --pg-bindir --format --dir --from --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--pg-bindir --dir'
+		;;
+	'dbops prune')
+		options='--keep-last --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-days --keep-within --lease --database --label --format --dry-run --yes --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--keep-last --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-days --keep-within --lease --database --label --format --dir --from --ca-file --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--dir'
 		;;
 	'dbops config')
 		commands='show check'

@@ -14,7 +14,7 @@ function __dbops_path
             set -l children
             switch "$path"
                 case 'dbops'
-                    set children backup list show verify restore config completion help version
+                    set children backup list show verify restore prune config completion help version
                 case 'dbops config'
                     set children show check
             end
@@ -44,6 +44,7 @@ complete -c dbops -n '__dbops_at dbops' -a list -d 'list the backups of a folder
 complete -c dbops -n '__dbops_at dbops' -a show -d 'show what a backup holds, table by table'
 complete -c dbops -n '__dbops_at dbops' -a verify -d 'prove that a backup is whole and restores'
 complete -c dbops -n '__dbops_at dbops' -a restore -d 'restore a backup into a database'
+complete -c dbops -n '__dbops_at dbops' -a prune -d 'remove old backups by policy, and leftovers of dead runs'
 complete -c dbops -n '__dbops_at dbops' -a config -d 'show and check the configuration'
 complete -c dbops -n '__dbops_at dbops' -a completion -d 'print a shell\'s completion script'
 complete -c dbops -n '__dbops_at dbops' -a help -d 'explain a command'
@@ -78,6 +79,14 @@ complete -c dbops -n '__dbops_at dbops backup' -l split-above -x -d 'read tables
 complete -c dbops -n '__dbops_at dbops backup' -l no-split -d 'never read a table in ranges: slower, but it spares the server\'s shared buffers'
 complete -c dbops -n '__dbops_at dbops backup' -l part-size -x -d 'size of the parts of an upload (default: the remote\'s, 16MiB; larger for large databases)'
 complete -c dbops -n '__dbops_at dbops backup' -l pg-bindir -x -a '(__fish_complete_directories)' -d 'folder of pg_dump and pg_dumpall (default: found by the server\'s major version)'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-last -x -d 'the newest N complete backups'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-daily -x -d 'the newest of each of the last N days (UTC) that have one'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-weekly -x -d 'the newest of each of the last N weeks (Monday to Sunday) that have one'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-monthly -x -d 'the newest of each of the last N months that have one'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-yearly -x -d 'the newest of each of the last N years that have one'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-days -x -d 'all of the N days before the newest complete backup'
+complete -c dbops -n '__dbops_at dbops backup' -l keep-within -x -d 'all made within this time before the newest complete backup'
+complete -c dbops -n '__dbops_at dbops backup' -l lease -x -d 'what an unfinished run left is removed when nothing in it is younger than this'
 complete -c dbops -n '__dbops_at dbops backup' -l format -x -a 'text json' -d 'how the result is printed'
 complete -c dbops -n '__dbops_at dbops backup' -l ca-file -r -F -d 'certificates of the authorities to trust for S3, PEM'
 complete -c dbops -n '__dbops_at dbops backup' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
@@ -189,6 +198,32 @@ complete -c dbops -n '__dbops_at dbops restore' -l log-format -x -a 'text json' 
 complete -c dbops -n '__dbops_at dbops restore' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops restore' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops restore' -s '?' -l help -d 'print help and exit'
+
+# dbops prune
+complete -c dbops -n '__dbops_at dbops prune' -l keep-last -x -d 'the newest N complete backups'
+complete -c dbops -n '__dbops_at dbops prune' -l keep-daily -x -d 'the newest of each of the last N days (UTC) that have one'
+complete -c dbops -n '__dbops_at dbops prune' -l keep-weekly -x -d 'the newest of each of the last N weeks (Monday to Sunday) that have one'
+complete -c dbops -n '__dbops_at dbops prune' -l keep-monthly -x -d 'the newest of each of the last N months that have one'
+complete -c dbops -n '__dbops_at dbops prune' -l keep-yearly -x -d 'the newest of each of the last N years that have one'
+complete -c dbops -n '__dbops_at dbops prune' -l keep-days -x -d 'all of the N days before the newest complete backup'
+complete -c dbops -n '__dbops_at dbops prune' -l keep-within -x -d 'all made within this time before the newest complete backup'
+complete -c dbops -n '__dbops_at dbops prune' -l lease -x -d 'what an unfinished run left is removed when nothing in it is younger than this'
+complete -c dbops -n '__dbops_at dbops prune' -l database -x -d 'only series of this database'
+complete -c dbops -n '__dbops_at dbops prune' -l label -x -d 'only series with this label'
+complete -c dbops -n '__dbops_at dbops prune' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops prune' -s 'n' -l dry-run -d 'print the plan, change nothing'
+complete -c dbops -n '__dbops_at dbops prune' -s 'y' -l yes -d 'do it without asking; needed where no terminal can answer'
+complete -c dbops -n '__dbops_at dbops prune' -l dir -x -a '(__fish_complete_directories)' -d 'folder that holds the backups'
+complete -c dbops -n '__dbops_at dbops prune' -l from -x -a '(__dbops_values)' -d 'remote of the configuration, or s3://BUCKET/PREFIX, instead of the folder'
+complete -c dbops -n '__dbops_at dbops prune' -l ca-file -r -F -d 'certificates of the authorities to trust for S3, PEM'
+complete -c dbops -n '__dbops_at dbops prune' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops prune' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops prune' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops prune' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops prune' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops prune' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops prune' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops prune' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'

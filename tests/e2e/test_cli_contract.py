@@ -575,18 +575,39 @@ def test_password_does_not_stay_in_ps(silent_server, form, option):
     assert "a password on the command line can be seen" in err
 
 
-@pytest.mark.parametrize("number, name", [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"), (signal.SIGHUP, "terminated"),
-                                          (signal.SIGABRT, "bug")])
-def test_signals_have_their_status(silent_server, number, name):
-    process, connection = start_and_connect(silent_server, *server_command(), "-d",
-                                            f"host=127.0.0.1 port={silent_server.getsockname()[1]} connect_timeout=60")
-    process.send_signal(number)
+def end(process, connection):
     try:
         process.communicate(timeout=20)
     finally:
         process.kill()
         connection.close()
-    assert process.returncode == EXIT[name]
+    return process.returncode
+
+
+@pytest.mark.parametrize("number, name", [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"),
+                                          (signal.SIGHUP, "terminated"), (signal.SIGABRT, "bug")])
+def test_signals_have_their_status(silent_server, number, name):
+    """While a storage is silent."""
+    config = pathlib.Path(HOME) / "silent.yaml"
+    config.write_text(f"remotes: {{s3: {{bucket: b, region: r, endpoint: 'http://127.0.0.1:{silent_server.getsockname()[1]}'}}}}\n")
+    process, connection = start_and_connect(silent_server, "list", "--config", str(config), "--from", "s3",
+                                            AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    process.send_signal(number)
+    assert end(process, connection) == EXIT[name]
+
+
+def test_second_interrupt_ends_at_once(silent_server):
+    """While a server is silent; two signals that come too close together are one, so it goes on pressing."""
+    process, connection = start_and_connect(silent_server, *server_command(), "-d",
+                                            f"host=127.0.0.1 port={silent_server.getsockname()[1]} connect_timeout=60")
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=0.05)
+        except subprocess.TimeoutExpired:
+            continue
+    assert end(process, connection) == EXIT["interrupted"]
 
 
 def test_completion_gives_up_on_a_silent_storage(silent_server, folder):

@@ -21,8 +21,8 @@ bool print_text(FILE *out, const struct strbuf *text, struct error *err);
 void man_page(const struct command *c, const char *path, struct strbuf *out);
 void man_config_page(const struct command *root, struct strbuf *out);
 
-/* The whole tree below root as members of the current object. */
-void introspect(const struct command *root, struct json *j);
+/* The command c, which is called by path, and the tree below it as members of the current object. */
+void introspect(const struct command *c, const char *path, struct json *j);
 
 /* "[OPTION]... [BACKUP]" */
 void usage_operands(const struct command *c, struct strbuf *out);

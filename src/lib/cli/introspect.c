@@ -145,11 +145,11 @@ static void add_exit_codes(struct json *j)
 	jsonw_array_end(j);
 }
 
-void introspect(const struct command *root, struct json *j)
+void introspect(const struct command *c, const char *path, struct json *j)
 {
 	jsonw_string(j, "version", DBOPS_VERSION);
 	jsonw_array_begin(j, "commands");
-	command_walk(root, root->name, add_command, j);
+	command_walk(c, path, add_command, j);
 	jsonw_array_end(j);
 	add_exit_codes(j);
 }
