@@ -165,7 +165,7 @@ Both servers keep running. Try next, in this shell:
   dbops list --from s3
   dbops show latest --from s3
   dbops restore latest --from s3 --list
-  dbops restore latest --to-db copy --create --table '"Customers"' --yes
+  dbops restore latest --to-db copy --create --table Customers --yes
   dbops backup -d shop --upload s3 --no-local --format json
   dbops prune --from s3 --keep-last 1
   psql restored
