@@ -36,7 +36,8 @@ bool s3_url_split(const char *url, char **scheme, char **host, char **path, stru
 	autofree char *whole = has_scheme ? xstrdup(url) : xasprintf("https://%s", url);
 
 	if (!u || curl_url_set(u, CURLUPART_URL, whole, CURLU_PATH_AS_IS) != CURLUE_OK)
-		return error_set(err, EXIT_CONFIG, "\"%s\" is not an endpoint URL", url);
+		return error_set(err, EXIT_CONFIG, "\"%s\" is not an endpoint URL",
+			strchr(url, '@') ? "(hidden)" : url); /* it may hold a password */
 
 	autofree char *s = url_part(u, CURLUPART_SCHEME, 0);
 	autofree char *h = url_part(u, CURLUPART_HOST, 0);
