@@ -245,7 +245,12 @@ const struct command backup_command = {
 		  "of every table and a SHA-256 of every block, and globals.sql with the roles.\n\n"
 		  "All rows are read under one snapshot by several connections at once; a large table is split into "
 		  "ranges of pages. Nothing counts as a backup before its manifest is stored, which happens last. Any "
-		  "failure ends with a non-zero status and leaves earlier backups as they are.",
+		  "failure ends with a non-zero status and leaves earlier backups as they are.\n\n"
+		  "Memory is at most 96 MiB + 2 KiB per table + 64 bytes per MiB of text, and with --upload also the part "
+		  "size times (upload slots + 1): 144 MiB with the defaults. Only a row of more than a MiB takes more for "
+		  "its time. The part size is raised by itself when the largest table needs more than 9,000 parts.\n\n"
+		  "Reading a table in ranges of pages goes through the server's shared buffers, which a plain COPY spares: "
+		  "on a server that lives from its cache, --no-split or a larger --split-above may be kinder.",
 	.options = backup_options,
 	.examples = backup_examples,
 	.args_size = sizeof(struct backup_args),

@@ -225,6 +225,26 @@ static void add_target(struct run *r, struct storage *s)
 	t->prefix = repo_prefix(r->m->database, name);
 }
 
+/* Text is at most about half as long again as the table, and it is compressed: the table's size is
+ * a safe guess of its file's. */
+static void announce_size(struct run *r)
+{
+	struct storage *s = r->o->remote;
+	int64_t longest = r->m->database_bytes;
+
+	if (!s || !s->ops->expect)
+		return;
+	if (r->plan.len) {
+		longest = 0;
+		for (size_t i = 0; i < r->plan.len; i++)
+			longest = r->plan.items[i].bytes > longest ? r->plan.items[i].bytes : longest;
+	}
+
+	int64_t part = s->ops->expect(s, longest + longest / 2);
+
+	log_debug(r->log, "backup.parts", "uploads have parts of %" PRId64 " bytes", part);
+}
+
 static int by_large_object_oid(const void *a, const void *b)
 {
 	const struct large_object *x = a, *y = b;
@@ -551,6 +571,7 @@ static bool run_all(struct run *r, struct error *err)
 	describe_exclusions(r);
 	add_target(r, o->local);
 	add_target(r, o->remote);
+	announce_size(r);
 	return store(r, fallback, err);
 }
 

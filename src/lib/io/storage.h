@@ -88,6 +88,11 @@ struct storage_ops {
 		struct error *err);
 	bool (*upload_abort)(struct storage *s, const struct storage_upload *u, struct error *err);
 
+	/* Says before the first stream how long the longest object may become: s3 raises its part size
+	 * when the most parts an upload may have would not hold it. Returns the part size in force.
+	 * NULL for file. */
+	int64_t (*expect)(struct storage *s, int64_t longest_bytes);
+
 	void (*stats)(struct storage *s, struct storage_stats *ret);
 	void (*close)(struct storage *s);
 };
@@ -130,13 +135,13 @@ struct s3_options {
 	const char *bucket, *prefix; /* prefix without slashes at its ends, or NULL */
 	const char *region, *endpoint, *profile;
 	int path_style;              /* 1, 0, or -1: path style for custom endpoints */
+	bool content_md5;            /* add Content-MD5 to puts (object lock) */
 	const char *sse, *sse_kms_key_id, *storage_class;
 	const char *ca_file;
 	const char *access_key_id, *secret_access_key, *session_token; /* from config *_file keys */
 	int64_t part_size;           /* bytes, 0 = 16 MiB */
 	int64_t slots;               /* parts and requests in flight, 0 = 8 */
 	int64_t max_rate;            /* bytes/s upload, 0 = unlimited */
-	bool content_md5;            /* add Content-MD5 to puts (object lock) */
 	int64_t retry_base_ms;       /* first wait before a retry, 0 = 100 */
 	int64_t stall_seconds;       /* a transfer that does not move for so long is begun anew, 0 = 30 */
 	const struct cancel *cancel;

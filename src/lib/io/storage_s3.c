@@ -41,6 +41,20 @@ static void stats(struct storage *base, struct storage_stats *ret)
 	s3_client_stats(s3_of(base)->client, ret);
 }
 
+/* 9,000 of the 10,000 parts: an estimate may be wrong. S3 documentation, "Amazon S3 multipart upload limits". */
+#define PARTS_PLANNED 9000
+
+static int64_t s3_expect(struct storage *base, int64_t longest_bytes)
+{
+	struct s3_storage *s = s3_of(base);
+	const int64_t mib = 1 << 20, most = 5LL << 30;
+	int64_t need = (longest_bytes / PARTS_PLANNED / mib + 1) * mib;
+
+	if (longest_bytes > (int64_t)s->part_size * PARTS_PLANNED)
+		s->part_size = (size_t)(need < most ? need : most);
+	return (int64_t)s->part_size;
+}
+
 static const struct storage_ops s3_ops = {
 	.name = "s3",
 	.put = s3_put,
@@ -56,6 +70,7 @@ static const struct storage_ops s3_ops = {
 	.upload_abort = s3_upload_abort,
 	.stats = stats,
 	.close = close_s3,
+	.expect = s3_expect,
 };
 
 static char *copy(const char *s)
