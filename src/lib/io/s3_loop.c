@@ -16,8 +16,10 @@ static void finish(struct s3_client *c, struct s3_request *r, bool ok)
 {
 	struct s3_request **p = &c->active;
 
-	while (*p != r)
+	while (*p && *p != r)
 		p = &(*p)->next;
+	if (!*p)
+		BUG("a request ended twice");
 	*p = r->next;
 	s3_client_lock(c);
 	r->ok = ok;
