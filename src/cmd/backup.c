@@ -202,6 +202,17 @@ static void prune_series(struct app *app, struct storage *s, const struct backup
 	app->status = EXIT_WARNING;
 }
 
+static void report_retries(struct app *app, struct storage *remote)
+{
+	struct storage_stats stats = { 0 };
+
+	if (remote && remote->ops->stats)
+		remote->ops->stats(remote, &stats);
+	if (stats.retries)
+		log_info(&app->log, "storage.retries", "%" PRIu64 " of %" PRIu64 " requests were repeated; last reason: %s",
+			stats.retries, stats.requests, stats.last_retry);
+}
+
 static bool backup_run_command(struct app *app, const void *data, struct error *err)
 {
 	const struct backup_args *a = data;
@@ -228,6 +239,9 @@ static bool backup_run_command(struct app *app, const void *data, struct error *
 	autofree char *url = remote ? fs_join(remote->url, prefix) : NULL;
 	struct result r = { &m, path, url };
 
+	log_info(&app->log, "backup.done", "backup %s is complete: %" PRId64 " tables, %" PRId64 " rows, %" PRId64 " bytes stored in %.1f s",
+		m.id, m.table_count, m.rows, m.stored_bytes, m.seconds);
+	report_retries(app, remote);
 	if (m.warnings.len)
 		app->status = EXIT_WARNING;
 	prune_series(app, local, a, &m);

@@ -275,6 +275,8 @@ static bool restore_into(struct app *app, const struct restore_args *a, struct r
 
 	const struct summary s = { src, &result, c->database };
 
+	log_info(&app->log, "restore.done", "restored %" PRId64 " rows into database \"%s\" in %.1f s", result.rows, c->database,
+		result.seconds);
 	if (result.unchecked || app->warnings)
 		app->status = EXIT_WARNING;
 	if (app->report.format == FORMAT_JSON) {
@@ -292,9 +294,28 @@ static bool is_foreign(const char *operand)
 	autofree char *manifest = fs_join(operand, MANIFEST_NAME);
 	autofree char *toc = fs_join(operand, "toc.dat");
 
-	if (strncmp(operand, "s3://", 5) == 0)
+	if (strncmp(operand, "s3://", 5) == 0 || strcmp(operand, "latest") == 0)
 		return false;
 	return fs_is_dir(operand) ? fs_exists(toc) && !fs_exists(manifest) : fs_exists(operand);
+}
+
+/* A folder of ours without a manifest is not pg_dump's: it is a run that did not finish. */
+static bool refuse_unfinished(const char *path, struct error *err)
+{
+	size_t n = strlen(path);
+
+	while (n && path[n - 1] == '/')
+		n--;
+
+	autofree char *trimmed = xstrndup(path, n);
+	const char *name = strrchr(trimmed, '/') ? strrchr(trimmed, '/') + 1 : trimmed;
+	autofree char *id = xstrndup(name, strcspn(name, "."));
+	int64_t ignored;
+
+	if (!fs_is_dir(path) || !repo_id_time(id, &ignored))
+		return true;
+	error_set(err, EXIT_DAMAGED, "\"%s\" is a backup that was never completed", path);
+	return error_hint(err, "Choose a complete one: see \"dbops list\".");
 }
 
 static void fill_options(const struct restore_args *a, struct restore_options *o)
@@ -327,7 +348,8 @@ static bool restore_command_run(struct app *app, const void *data, struct error 
 	_cleanup_source_ struct restore_source src = { 0 };
 	struct restore_options o;
 
-	if (!check_arguments(app, a, err) || (!foreign && !find_backup(app, operand, &s, &e, err)))
+	if (!check_arguments(app, a, err) ||
+		!(foreign ? refuse_unfinished(operand, err) : find_backup(app, operand, &s, &e, err)))
 		return false;
 	fill_options(a, &o);
 	if (!restore_open(&src, s, foreign ? NULL : &e, operand, &o, err))

@@ -198,6 +198,8 @@ static bool verify_run(struct app *app, const void *data, struct error *err)
 	if (!run_depths(app, a, s, &e, &o, err))
 		return false;
 	o.seconds = clock_monotonic() - started;
+	log_info(&app->log, "verify.done", "backup %s: %s proof %s in %.1f s", e.manifest.id, o.depth,
+		result.problems.len ? "FAILED" : "passed", o.seconds);
 	if (!a->no_record)
 		record(app, s, &o);
 	if (!print_outcome(app, &o, err))
