@@ -129,29 +129,22 @@ bool inflate_block(const void *stored, size_t n, void *raw, size_t raw_len)
 		return false;
 	state->next_out = &beyond;
 	state->avail_out = 1;
-	return isal_inflate(state) == ISAL_DECOMP_OK && state->avail_out == 1 && state->avail_in == 0 &&
-	       state->block_state != ISAL_BLOCK_FINISH;
+	if (isal_inflate(state) != ISAL_DECOMP_OK || state->avail_out != 1 || state->avail_in != 0)
+		return false;
+	/* it waits for the next header, and has not taken a bit of one: nothing follows the flush */
+	return state->block_state == ISAL_BLOCK_HDR && state->read_in_length == 0 && state->tmp_in_size == 0;
 }
 #else
 bool inflate_block(const void *stored, size_t n, void *raw, size_t raw_len)
 {
-	z_stream z = { .next_in = (Bytef *)(uintptr_t)stored, .avail_in = (uInt)n };
-	uint8_t beyond;
+	z_stream z = { .next_in = (Bytef *)(uintptr_t)stored, .avail_in = (uInt)n, .next_out = raw, .avail_out = (uInt)raw_len };
 
 	if (inflateInit2(&z, -15) != Z_OK)
 		BUG("zlib could not be initialised");
-	z.next_out = raw;
-	z.avail_out = (uInt)raw_len;
 
-	int r = inflate(&z, Z_SYNC_FLUSH);
-	bool ok = (r == Z_OK || r == Z_BUF_ERROR) && z.avail_out == 0;
+	/* data_type 128: it waits for the next header, has not taken a bit of one, and has nothing left to write */
+	bool ok = inflate(&z, Z_SYNC_FLUSH) == Z_OK && z.avail_out == 0 && z.avail_in == 0 && z.data_type == 128;
 
-	z.next_out = &beyond;
-	z.avail_out = 1;
-	if (ok) {
-		r = inflate(&z, Z_SYNC_FLUSH);
-		ok = (r == Z_OK || r == Z_BUF_ERROR) && z.avail_out == 1 && z.avail_in == 0;
-	}
 	inflateEnd(&z);
 	return ok;
 }
