@@ -17,7 +17,7 @@ import urllib.parse
 
 import pytest
 
-from support.runner import BUILD
+from support.runner import BUILD, SANITIZERS
 from support.servers import ROOT, S3Server, wait_until
 
 TOOL = BUILD / "tests/unit/s3_store_tool"
@@ -49,7 +49,7 @@ class Tool:
     """Runs s3_store_tool; each result has code, stdout, error (a dict) and stats, and shows no secret."""
 
     def __init__(self, env, *options):
-        self.env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **env}
+        self.env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **SANITIZERS, **env}
         self.options = [str(o) for o in options]
 
     def start(self, *arguments, **kwargs):
@@ -85,7 +85,7 @@ def tool(server, bucket):
 # The promises of storage.h -------------------------------------------------------------------------------------------
 
 def test_conformance(server, bucket):
-    env = {"PATH": "/usr/bin:/bin", **server.env, "DBOPS_TEST_S3_ENDPOINT": server.endpoint, "DBOPS_TEST_S3_BUCKET": bucket.name}
+    env = {"PATH": "/usr/bin:/bin", **SANITIZERS, **server.env, "DBOPS_TEST_S3_ENDPOINT": server.endpoint, "DBOPS_TEST_S3_BUCKET": bucket.name}
     done = subprocess.run([BUILD / "tests/unit/test_storage", "s3"], env=env, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
     assert bucket.uploads() == []
@@ -506,6 +506,14 @@ def test_list_that_repeats_its_token_ends():
     with Fake(lambda request: page) as fake:
         fake.tool()("list", "", expect=DAMAGED)
         assert len(fake.requests) == 2
+
+
+def test_keys_of_others_are_left_out():
+    """Folder objects that a console made, and keys dbops would refuse to remove."""
+    keys = ["", "db/", "db//x", "../x", "/x", "db/1/toc"]
+    page = xml("ListBucketResult", "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in keys) + "<IsTruncated>false</IsTruncated>")
+    with Fake(lambda request: page) as fake:
+        assert [json.loads(line)["key"] for line in fake.tool()("list", "").stdout_bytes.splitlines()] == ["db/1/toc"]
 
 
 def test_store_without_ranges_is_noticed():

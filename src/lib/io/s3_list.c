@@ -7,6 +7,7 @@
 #include <errno.h>
 #include "clock.h"
 #include "s3_xml.h"
+#include "storage_key.h"
 
 enum { DELETE_BATCH = 1000 };
 
@@ -42,6 +43,10 @@ static bool add_item(const struct s3_storage *s, const struct s3_item *item,
 		return error_set(err, EXIT_DAMAGED, "S3 listed \"%s\" without a size", item->key);
 	if (item->time && !clock_parse_utc(item->time, &time))
 		time = 0;
+	/* "folder/" objects, which consoles make, and other people's keys that are none of ours */
+	if (!storage_prefix_check(item->key + skip, NULL) ||
+		(item->kind == S3_ITEM_OBJECT && !storage_key_check(item->key + skip, NULL)))
+		return true;
 
 	struct storage_entry *e = vec_push(ret);
 
@@ -155,6 +160,7 @@ static bool remove_batch(struct s3_storage *s, const char *const *keys, size_t n
 		.body = body,
 		.body_len = strlen(body),
 		.error_in_200 = true,
+		.slow_answer = true,
 	};
 
 	s3_request_query(&r, "delete", "");

@@ -9,7 +9,7 @@
 #include "s3_client_private.h"
 #include "s3_try.h"
 
-enum { LAST_RITES_SECONDS = 10 };
+enum { LAST_RITES_SECONDS = 10, LEAST_SPEED = 1024 };
 
 /* Ends a request for its owner, who may free it as soon as the lock is released. */
 static void finish(struct s3_client *c, struct s3_request *r, bool ok)
@@ -102,6 +102,14 @@ static void share_rate(struct s3_client *c)
 				(curl_off_t)(c->o.max_rate / n + 1));
 }
 
+/* A limited rate, shared by all slots, must not look like a stalled transfer. */
+static int64_t least_speed(const struct s3_client *c)
+{
+	int64_t share = c->o.max_rate / c->o.slots / 4;
+
+	return !c->o.max_rate || share > LEAST_SPEED ? LEAST_SPEED : share + 1;
+}
+
 static void start_try(struct s3_client *c, struct s3_request *r)
 {
 	_cleanup_credentials_ struct aws_credentials keys = { 0 };
@@ -126,6 +134,7 @@ static void start_try(struct s3_client *c, struct s3_request *r)
 			.credentials = &keys,
 			.now = clock_now_us() / 1000000 + c->clock_offset,
 			.stall_seconds = c->o.stall_seconds,
+			.least_speed = least_speed(c),
 		},
 		r, r->handle);
 	curl_multi_add_handle(c->multi, r->handle);

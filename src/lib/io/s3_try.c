@@ -199,7 +199,8 @@ static void set_connection(const struct s3_try *t, const struct s3_request *r, C
 	curl_easy_setopt(h, CURLOPT_USERAGENT, "dbops/" DBOPS_VERSION);
 	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, 10L);
 	/* S3 may take minutes for a Complete, and sends nothing but a space now and then */
-	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, r->slow_answer || !r->body_len ? 1L : 1024L);
+	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT,
+		r->slow_answer || !r->body_len ? 1L : (long)t->least_speed);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
 		r->slow_answer ? (long)t->stall_seconds * 20 : (long)t->stall_seconds);
 	if (t->ca_file)

@@ -14,7 +14,8 @@ struct s3_try {
 	const struct s3_endpoint *endpoint;
 	const struct aws_credentials *credentials;
 	int64_t now;           /* seconds since 1970 by the store's clock */
-	int64_t stall_seconds; /* give up when almost nothing moves for so long */
+	int64_t stall_seconds; /* give up when less than least_speed moves for so long */
+	int64_t least_speed;   /* bytes/s of an upload */
 };
 
 /* Prepares handle for the next try of r: forgets the last reply, keeps the bytes that already

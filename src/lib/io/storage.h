@@ -67,7 +67,8 @@ struct storage_ops {
 		struct strbuf *ret, struct error *err);
 
 	/* All keys that start with prefix (any number of pages), sorted bytewise. delimiter true:
-	 * only up to the next '/', deeper keys are shown once as "folder/" with size -1. */
+	 * only up to the next '/', deeper keys are shown once as "folder/" with size -1. Keys that break
+	 * the rules above (others' objects in the same bucket) are left out. */
 	bool (*list)(struct storage *s, const char *prefix, bool delimiter, struct storage_listing *ret,
 		struct error *err);
 
