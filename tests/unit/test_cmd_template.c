@@ -105,7 +105,8 @@ static struct outcome run_on_terminal(const char *answer, int signal)
 	if (signal)
 		cancel_request(&cancel, signal);
 
-	FILE *terminal = fopen(ptsname(master), "r+"), *out = open_memstream(&o.out, &len);
+	/* not the controlling terminal: its hang-up would be ours */
+	FILE *terminal = fdopen(open(ptsname(master), O_RDWR | O_NOCTTY), "r+"), *out = open_memstream(&o.out, &len);
 	char *words[] = { (char[]){ "dbops" }, (char[]){ "--config=/dev/null" }, (char[]){ "greet" },
 		(char[]){ "Ada" }, NULL };
 
