@@ -74,7 +74,7 @@ class Dbops:
         return self.judge(Result(arguments, process.returncode, stdout, stderr), expect)
 
     def __call__(self, *arguments, expect=0, env=None, input=None, timeout=240, prefix=(), cwd=None):
-        done = subprocess.run([*prefix, str(self.program), *map(str, arguments)], capture_output=True, text=True, cwd=cwd or self.folder,
+        done = subprocess.run([*map(str, prefix), str(self.program), *map(str, arguments)], capture_output=True, text=True, cwd=cwd or self.folder,
                               env=self.environment(env), timeout=timeout, errors="replace",
                               **({"input": input} if input is not None else {"stdin": subprocess.DEVNULL}))
         return self.judge(Result(arguments, done.returncode, done.stdout, done.stderr), expect)
