@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "manifest.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -163,10 +165,12 @@ static bool read_id(json_t *value, uint64_t *ret)
 	const char *s = json_string_value(value);
 	char *end;
 
-	if (!s || !*s)
+	/* strtoull also takes a sign and white space */
+	if (!s || !isdigit((unsigned char)*s))
 		return false;
+	errno = 0;
 	*ret = strtoull(s, &end, 10);
-	return *end == '\0';
+	return *end == '\0' && errno == 0;
 }
 
 static bool read_time(json_t *value, int64_t *ret)
@@ -263,10 +267,12 @@ static bool check_names(const struct manifest *m, struct error *err)
 static bool check_version(json_t *root, struct error *err)
 {
 	const char *format = json_string_value(json_object_get(root, "format"));
-	json_int_t version = json_integer_value(json_object_get(root, "format_version"));
+	json_int_t version = json_integer_value(json_object_get(root, "format_version")); /* 0: not a number */
 
 	if (!format || strcmp(format, "dbops-backup") != 0)
 		return wrong("format", err);
+	if (version < 1)
+		return wrong("format_version", err);
 	if (version <= MANIFEST_FORMAT_VERSION)
 		return true;
 	error_set(err, EXIT_REFUSED, "the backup was written by a newer dbops (format version %lld)",
