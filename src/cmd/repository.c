@@ -157,6 +157,7 @@ struct pg_params server_params(const struct app *app, const char *application_na
 		.user = app->user,
 		.no_password = app->no_password,
 		.application_name = application_name,
+		.cancel = app->cancel,
 	};
 }
 

@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include "clock.h"
 
-extern char **environ;
-
 void proc_child_setup(pid_t parent)
 {
 	sigset_t none;

@@ -27,18 +27,21 @@ void pg_close(struct pg_conn *c)
 	free(c);
 }
 
-/* Waits until libpq can go on. False: the deadline passed. */
-static bool wait_for(PGconn *pg, PostgresPollingStatusType want, double deadline)
+/* Waits until libpq can go on. False: the deadline passed, or a stop was requested. */
+static bool wait_for(PGconn *pg, PostgresPollingStatusType want, double deadline,
+	const struct cancel *cancel)
 {
-	struct pollfd fd = { .fd = PQsocket(pg),
-		.events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+	struct pollfd fds[2] = {
+		{ .fd = PQsocket(pg), .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT },
+		{ .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN },
+	};
 
 	for (;;) {
 		double left = deadline - clock_monotonic();
-		int n = left > 0 ? poll(&fd, 1, (int)(left * 1000) + 1) : 0;
+		int n = left > 0 ? poll(fds, 2, (int)(left * 1000) + 1) : 0;
 
 		if (n > 0)
-			return true;
+			return !cancel_requested(cancel);
 		if (n == 0 || errno != EINTR)
 			return false;
 	}
@@ -46,7 +49,8 @@ static bool wait_for(PGconn *pg, PostgresPollingStatusType want, double deadline
 
 /* Not PQconnectdb(), because the verbosity must be set before the server answers. Its one
  * advantage is kept by the caller: going on to the next address when one is silent. */
-static PGconn *connect_verbose(const char *conninfo, double timeout, bool *ret_timed_out)
+static PGconn *connect_verbose(const char *conninfo, double timeout, const struct cancel *cancel,
+	bool *ret_timed_out)
 {
 	PGconn *pg = PQconnectStart(conninfo);
 	double deadline = clock_monotonic() + timeout;
@@ -59,7 +63,7 @@ static PGconn *connect_verbose(const char *conninfo, double timeout, bool *ret_t
 		return pg;
 	PQsetErrorVerbosity(pg, PQERRORS_VERBOSE);
 	while (state != PGRES_POLLING_OK && state != PGRES_POLLING_FAILED) {
-		if (!wait_for(pg, state, deadline)) {
+		if (!wait_for(pg, state, deadline, cancel)) {
 			*ret_timed_out = true;
 			break;
 		}
@@ -78,12 +82,17 @@ static double timeout_of(const struct pg_options *o)
 	return text ? (double)(seconds < 2 ? 2 : seconds) : DEFAULT_TIMEOUT;
 }
 
-static PGconn *open_connection(const struct pg_options *o, struct error *err)
+static PGconn *open_connection(const struct pg_options *o, const struct cancel *cancel, struct error *err)
 {
 	char *conninfo = pg_options_conninfo(o);
 	bool timed_out;
-	PGconn *pg = connect_verbose(conninfo, timeout_of(o), &timed_out);
+	PGconn *pg = connect_verbose(conninfo, timeout_of(o), cancel, &timed_out);
 
+	if (!cancel_check(cancel, err)) {
+		pg_wipe(conninfo);
+		PQfinish(pg);
+		return NULL;
+	}
 	if (timed_out) {
 		PQfinish(pg);
 		pg = PQconnectdb(conninfo);
@@ -173,13 +182,14 @@ static void ignore_notice(void *arg, const PGresult *r)
 	(void)arg, (void)r;
 }
 
-static struct pg_conn *adopt(PGconn *pg, struct error *err)
+static struct pg_conn *adopt(PGconn *pg, const struct cancel *cancel, struct error *err)
 {
 	struct pg_session *s = xcalloc(1, sizeof(*s));
 	_cleanup_conn_ struct pg_conn *c = xcalloc(1, sizeof(*c));
 
 	c->pg = pg;
 	c->session = s;
+	s->stop = cancel;
 	PQsetNoticeReceiver(pg, ignore_notice, NULL);
 	s->socket = fcntl(PQsocket(pg), F_DUPFD_CLOEXEC, 3);
 	atomic_store(&s->cancel, PQgetCancel(pg));
@@ -220,9 +230,9 @@ struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct er
 	if (p->isolated)
 		pg_options_isolate(&o);
 
-	PGconn *pg = open_connection(&o, err);
+	PGconn *pg = open_connection(&o, p->cancel, err);
 
-	return pg ? adopt(pg, err) : NULL;
+	return pg ? adopt(pg, p->cancel, err) : NULL;
 }
 
 struct pg_conn *pg_clone(const struct pg_conn *c, const char *dbname, const char *application_name,
@@ -240,7 +250,7 @@ struct pg_conn *pg_clone(const struct pg_conn *c, const char *dbname, const char
 	if (application_name)
 		pg_options_set(&o, "application_name", application_name);
 
-	PGconn *pg = open_connection(&o, err);
+	PGconn *pg = open_connection(&o, c->session->stop, err);
 
-	return pg ? adopt(pg, err) : NULL;
+	return pg ? adopt(pg, c->session->stop, err) : NULL;
 }

@@ -49,6 +49,7 @@ struct pg_session {
 	int socket;                /* own duplicate: libpq may close its own at any time */
 	atomic_bool interrupted;
 	bool local;                /* unix socket */
+	const struct cancel *stop; /* cancel of the params; clones have the same */
 };
 
 /* Fills env and child_conninfo from the session's options. */

@@ -29,6 +29,7 @@ struct pg_params {
 	const char *host, *port, *user;
 	bool no_password;   /* -w: libpq never prompts; we never do either, so this is the default */
 	const char *application_name; /* "dbops backup"; PGAPPNAME or the URL's own win */
+	const struct cancel *cancel; /* a stop request ends connecting and waiting for results; may be NULL */
 	bool isolated; /* scratch servers: dbname is a plain name, nothing comes from PG* variables */
 };
 

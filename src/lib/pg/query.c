@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <errno.h>
+#include <poll.h>
 
 #include "internal.h"
 
@@ -26,6 +27,9 @@ static enum exit_code code_of(const struct pg_conn *c, const PGresult *r, const 
 
 static bool fail(struct error *err, const struct pg_conn *c, const PGresult *r, const char *context)
 {
+	if (atomic_load(&c->session->interrupted) && cancel_requested(c->session->stop))
+		return cancel_check(c->session->stop, err);
+
 	const char *sqlstate = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
 	const char *primary = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 	const char *detail = r ? PQresultErrorField(r, PG_DIAG_MESSAGE_DETAIL) : NULL;
@@ -74,13 +78,38 @@ static bool is_copy(const PGresult *r)
 	return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
 
+/* Waits for the next result; a stop request cancels the statement, and then the session ends. */
+static void wait_result(struct pg_conn *c)
+{
+	const struct cancel *cancel = c->session->stop;
+
+	while (cancel && PQisBusy(c->pg)) {
+		int unsent = PQflush(c->pg);
+		struct pollfd fds[2] = {
+			{ .fd = PQsocket(c->pg), .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)) },
+			{ .fd = cancel->wake_fd, .events = POLLIN },
+		};
+		int n = unsent < 0 ? -1 : poll(fds, 2, -1);
+
+		if (n < 0 && errno == EINTR && unsent >= 0)
+			continue;
+		if (n > 0 && fds[1].revents) {
+			pg_interrupt(c);
+			return;
+		}
+		if (n < 0 || !PQconsumeInput(c->pg))
+			return;
+	}
+}
+
 /* The results of what was sent: the first failure, else the last. PQexec() would give the last in
  * any case, "server closed the connection" rather than the server's reason before it. */
-static PGresult *collect(PGconn *pg)
+static PGresult *collect(struct pg_conn *c)
 {
+	PGconn *pg = c->pg;
 	PGresult *kept = NULL, *r;
 
-	while ((r = PQgetResult(pg)) != NULL) {
+	while (wait_result(c), (r = PQgetResult(pg)) != NULL) {
 		if (kept && !is_success(kept)) {
 			PQclear(r);
 			continue;
@@ -109,7 +138,7 @@ bool pg_exec(struct pg_conn *c, struct error *err, const char *sql)
 {
 	discard_results(c->pg);
 
-	_cleanup_result_ PGresult *r = PQsendQuery(c->pg, sql) ? collect(c->pg) : NULL;
+	_cleanup_result_ PGresult *r = PQsendQuery(c->pg, sql) ? collect(c) : NULL;
 
 	return is_success(r) || fail(err, c, r, NULL);
 }
@@ -129,7 +158,7 @@ PGresult *pg_query(
 {
 	discard_results(c->pg);
 
-	PGresult *r = PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0) ? collect(c->pg)
+	PGresult *r = PQsendQueryParams(c->pg, sql, n, NULL, values, NULL, NULL, 0) ? collect(c)
 	                                                                            : NULL;
 
 	if (is_success(r))
