@@ -89,9 +89,8 @@ static bool drop_pass(struct pg_conn *c, struct drop *drops, size_t n, bool if_e
 
 bool restore_drop(const struct restore_source *src, struct pg_conn *c, bool if_exists, struct error *err)
 {
-	const struct toc_entry **list;
+	autofree const struct toc_entry **list = NULL;
 	size_t n = restore_drop_statements(src, &list), left = n, dropped = 1;
-	autofree const struct toc_entry **owner = list;
 	autofree struct drop *drops = xcalloc(n, sizeof(*drops));
 	_cleanup_conn_ struct pg_conn *session = pg_clone(c, NULL, NULL, err);
 

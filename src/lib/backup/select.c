@@ -36,6 +36,7 @@ struct selection {
 	bool *selected;
 	int *index_of; /* by dump id; -1 = not in the TOC */
 	int max_id;
+	struct { size_t *items; size_t len, alloc; } schemas; /* entries that are schemas */
 };
 
 static int index_of(const struct selection *s, int dump_id)
@@ -50,9 +51,12 @@ static void build_index(struct selection *s)
 	s->index_of = xmalloc(((size_t)s->max_id + 1) * sizeof(int));
 	for (int i = 0; i <= s->max_id; i++)
 		s->index_of[i] = -1;
-	for (size_t i = 0; i < s->toc->len; i++)
+	for (size_t i = 0; i < s->toc->len; i++) {
 		if (s->toc->items[i].dump_id >= 0)
 			s->index_of[s->toc->items[i].dump_id] = (int)i;
+		if (strcmp(s->toc->items[i].desc, "SCHEMA") == 0)
+			*vec_push(&s->schemas) = i;
+	}
 }
 
 static bool select_matching(struct selection *s, const struct strvec *patterns,
@@ -99,10 +103,12 @@ static bool add_needed(struct selection *s)
 		}
 		if (!s->selected[i] || !e->schema)
 			continue;
-		for (size_t k = 0; k < s->toc->len; k++)
-			if (!s->selected[k] && strcmp(s->toc->items[k].desc, "SCHEMA") == 0 &&
-				strcmp(s->toc->items[k].tag, e->schema) == 0)
-				s->selected[k] = changed = true;
+		for (size_t k = 0; k < s->schemas.len; k++) {
+			size_t at = s->schemas.items[k];
+
+			if (!s->selected[at] && strcmp(s->toc->items[at].tag, e->schema) == 0)
+				s->selected[at] = changed = true;
+		}
 	}
 	return changed;
 }
@@ -211,10 +217,14 @@ bool *select_entries(const struct toc *t, const struct strvec *tables, const str
 		!select_matching(&s, schemas, matches_schema, "schema", err))
 		return NULL;
 	build_index(&s);
-	while (add_owned_sequences(&s) | add_belonging(&s) | add_needed(&s))
-		;
+	for (bool changed = true; changed;) {
+		changed = add_owned_sequences(&s);
+		changed = add_belonging(&s) || changed;
+		changed = add_needed(&s) || changed;
+	}
 	*ret_left_out = leave_out_incomplete(&s);
 	add_settings(&s);
 	free(s.index_of);
+	vec_release(&s.schemas);
 	return steal(selected);
 }

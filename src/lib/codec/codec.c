@@ -115,8 +115,7 @@ size_t deflate_block(struct deflate *d, const void *data, size_t n, void *out, s
 #if HAVE_ISAL
 bool inflate_block(const void *stored, size_t n, void *raw, size_t raw_len)
 {
-	struct inflate_state *state = xmalloc(sizeof(*state));
-	autofree void *owner = state;
+	autofree struct inflate_state *state = xmalloc(sizeof(*state));
 	uint8_t beyond; /* tells "exactly raw_len" from "at least raw_len" */
 
 	isal_inflate_init(state);
