@@ -11,6 +11,13 @@
 
 enum { DELETE_BATCH = 1000 };
 
+/* Who lists or removes after a stop request cleans up after himself: that is let through, for the 10
+ * seconds that last rites have. What was under way at the request is not. */
+static bool cleaning_up(const struct s3_storage *s)
+{
+	return !s3_client_alive(s->client, NULL);
+}
+
 /* Runs r and reads its answer, whose root must be `root`. */
 static bool run_xml(struct s3_storage *s, struct s3_request *r, const char *root, struct s3_xml *ret,
 	struct error *err)
@@ -55,11 +62,15 @@ static bool add_item(const struct s3_storage *s, const struct s3_item *item,
 }
 
 /* One page; *token becomes the next one's, or NULL. */
-static bool list_page(struct s3_storage *s, const char *prefix, bool delimiter, char **token,
-	struct storage_listing *ret, struct error *err)
+static bool list_page(struct s3_storage *s, const char *prefix, bool delimiter, bool last_rites,
+	char **token, struct storage_listing *ret, struct error *err)
 {
 	_cleanup_s3_xml_ struct s3_xml x = { 0 };
-	_cleanup_s3_request_ struct s3_request r = { S3_REQUEST_INIT, .method = "GET" };
+	_cleanup_s3_request_ struct s3_request r = {
+		S3_REQUEST_INIT,
+		.method = "GET",
+		.last_rites = last_rites,
+	};
 	autofree char *last = steal(*token);
 
 	s3_request_query(&r, "list-type", "2");
@@ -94,9 +105,10 @@ bool s3_list(struct storage *base, const char *prefix, bool delimiter, struct st
 	struct s3_storage *s = s3_of(base);
 	autofree char *full = s3_full_key(s, prefix);
 	autofree char *token = NULL;
+	bool last_rites = cleaning_up(s);
 
 	do {
-		if (!list_page(s, full, delimiter, &token, ret, err))
+		if (!list_page(s, full, delimiter, last_rites, &token, ret, err))
 			return false;
 	} while (token);
 	if (ret->len)
@@ -104,11 +116,16 @@ bool s3_list(struct storage *base, const char *prefix, bool delimiter, struct st
 	return true;
 }
 
-static bool remove_one(struct s3_storage *s, const char *key, struct error *err)
+static bool remove_one(struct s3_storage *s, const char *key, bool last_rites, struct error *err)
 {
 	_cleanup_error_ struct error failure = ERROR_INIT;
 	autofree char *full = s3_full_key(s, key);
-	_cleanup_s3_request_ struct s3_request r = { S3_REQUEST_INIT, .method = "DELETE", .key = full };
+	_cleanup_s3_request_ struct s3_request r = {
+		S3_REQUEST_INIT,
+		.method = "DELETE",
+		.key = full,
+		.last_rites = last_rites,
+	};
 
 	if (s3_client_run(s->client, &r, &failure) || (r.code && strcmp(r.code, "NoSuchKey") == 0))
 		return true;
@@ -147,8 +164,8 @@ static bool check_deleted(const struct s3_xml *x, struct error *err)
 }
 
 /* *single is set when the store has no batches. */
-static bool remove_batch(struct s3_storage *s, const char *const *keys, size_t n, bool *single,
-	struct error *err)
+static bool remove_batch(struct s3_storage *s, const char *const *keys, size_t n, bool last_rites,
+	bool *single, struct error *err)
 {
 	_cleanup_s3_xml_ struct s3_xml x = { 0 };
 	_cleanup_error_ struct error failure = ERROR_INIT;
@@ -161,6 +178,7 @@ static bool remove_batch(struct s3_storage *s, const char *const *keys, size_t n
 		.body_len = strlen(body),
 		.error_in_200 = true,
 		.slow_answer = true,
+		.last_rites = last_rites,
 	};
 
 	s3_request_query(&r, "delete", "");
@@ -176,13 +194,16 @@ static bool remove_batch(struct s3_storage *s, const char *const *keys, size_t n
 bool s3_remove(struct storage *base, const char *const *keys, size_t n, struct error *err)
 {
 	struct s3_storage *s = s3_of(base);
-	bool single = n == 1;
+	bool single = n == 1, last_rites = cleaning_up(s);
 
-	for (size_t i = 0; i < n && !single; i += DELETE_BATCH)
-		if (!remove_batch(s, keys + i, n - i < DELETE_BATCH ? n - i : DELETE_BATCH, &single, err))
+	for (size_t i = 0; i < n && !single; i += DELETE_BATCH) {
+		size_t batch = n - i < DELETE_BATCH ? n - i : DELETE_BATCH;
+
+		if (!remove_batch(s, keys + i, batch, last_rites, &single, err))
 			return false;
+	}
 	for (size_t i = 0; i < n && single; i++)
-		if (!remove_one(s, keys[i], err))
+		if (!remove_one(s, keys[i], last_rites, err))
 			return false;
 	return true;
 }

@@ -10,6 +10,10 @@
  * Errors: EXIT_UNAVAILABLE (unreachable), EXIT_PERMISSION (credentials, 403, EACCES), EXIT_NOT_FOUND
  * (no such key, bucket, folder), EXIT_CANNOT_WRITE (disk full), EXIT_REFUSED (the store said no),
  * EXIT_CONFIG, EXIT_DAMAGED (an answer that is not S3), EXIT_INTERRUPTED/TERMINATED.
+ *
+ * After a stop request (s3_options.cancel) everything fails at once with the last two; but
+ * stream_abort, upload_abort, and a list or remove that is begun then, work for up to 10 more
+ * seconds in all, so that a stopped run can clean up.
  */
 #ifndef DBOPS_STORAGE_H
 #define DBOPS_STORAGE_H
