@@ -21,22 +21,24 @@ from support.runner import BUILD, RELEASE_BUILD, Dbops, binary  # noqa: E402
 
 BINDIRS = servers.postgres_bindirs()
 MAJOR = 15 if 15 in BINDIRS else min(BINDIRS, default=0)
+EMBEDDED = servers.embedded_bindirs()
 SQL = pathlib.Path(__file__).resolve().parent / "sql"
 
 
 def pytest_generate_tests(metafunc):
     """any_major: the system's PostgreSQL, and every further one that tests/support/pgsuite.sh has unpacked."""
+    if "embedded_major" in metafunc.fixturenames:
+        metafunc.parametrize("embedded_major", sorted(EMBEDDED), ids=lambda m: f"server{m}", scope="module")
     if "any_major" in metafunc.fixturenames:
         metafunc.parametrize("any_major", sorted(BINDIRS), ids=lambda m: f"pg{m}")
 
 
 def pytest_terminal_summary(terminalreporter):
     counts = {kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped", "xfailed", "xpassed")}
-    further = sorted(m for m in BINDIRS if m != MAJOR)
-    names = ", ".join(map(str, further))
-    terminalreporter.write_line(
-        f"PostgreSQL {MAJOR}: tested. Further majors: {names}: tested." if further else
-        f"PostgreSQL {MAJOR}: tested. Further majors with their own pg_dump: NONE HERE, NOT TESTED (tests/support/pgsuite.sh gets them).")
+    for what, majors, how in (
+        ("PostgreSQL with pg_dump", BINDIRS, "tests/support/pgsuite.sh"), ("PostgreSQL servers alone", EMBEDDED, "tests/support/embedded/fetch.sh")):
+        further = ", ".join(str(m) for m in sorted(majors) if what.endswith("alone") or m != MAJOR)
+        terminalreporter.write_line(f"{what}, beside {MAJOR}: " + (f"{further} tested" if further else f"NONE HERE, NOT TESTED ({how} gets them)"))
     path = os.environ.get("DBOPS_TEST_COUNTS")
     if path:
         pathlib.Path(path).write_text(json.dumps(counts))

@@ -76,6 +76,17 @@ def postgres_bindirs():
     return found
 
 
+def embedded_bindirs():
+    """{major: folder with initdb and postgres, but no client programs} of tests/support/embedded/fetch.sh."""
+    found = {}
+    for folder in glob.glob(f"{ROOT}/.pg/npm/node_modules/pg*/native/bin"):
+        version = subprocess.run(as_server_user("KILL") + [f"{folder}/postgres", "--version"], capture_output=True, text=True)
+        match = re.search(r"(\d+)\.", version.stdout)
+        if version.returncode == 0 and match:
+            found[int(match.group(1))] = folder
+    return found
+
+
 def quoted(name):
     """An SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -84,8 +95,8 @@ def quoted(name):
 class Cluster:
     """One PostgreSQL server. `options` are GUCs on top of FAST."""
 
-    def __init__(self, bindir, major, options=None, initdb=("-E", "UTF8", "--locale=C.UTF-8"), auth="trust", tcp=False):
-        self.bindir, self.major = bindir, major
+    def __init__(self, bindir, major, options=None, initdb=("-E", "UTF8", "--locale=C.UTF-8"), auth="trust", tcp=False, clients=None):
+        self.bindir, self.major, self.clients = bindir, major, clients or bindir
         self.base = private_folder("dbops-pg-")
         self.data = self.base / "data"
         self.log = self.base / "log"
@@ -140,8 +151,8 @@ class Cluster:
     @property
     def env(self):
         env = {"PGHOST": str(self.base), "PGPORT": str(self.port), "PGUSER": "postgres"}
-        if not str(self.bindir).startswith("/usr/lib/postgresql/"):
-            env["DBOPS_PG_BINDIR"] = str(self.bindir)  # dbops would not look there by itself
+        if not str(self.clients).startswith("/usr/lib/postgresql/"):
+            env["DBOPS_PG_BINDIR"] = str(self.clients)  # dbops would not look there by itself
         return env
 
     def conninfo(self, database="postgres", user="postgres"):
@@ -158,7 +169,7 @@ class Cluster:
 
     def tool(self, program, *arguments, check=True, env=None, **kwargs):
         """Runs one of the server's own client programs against this cluster."""
-        done = subprocess.run([f"{self.bindir}/{program}", *map(str, arguments)], capture_output=True, text=True,
+        done = subprocess.run([f"{self.clients}/{program}", *map(str, arguments)], capture_output=True, text=True,
                               env={**self.environment(), **self.env, **(env or {})}, **kwargs)
         assert not check or done.returncode == 0, f"{program} {arguments}: {done.returncode}\n{done.stderr}"
         return done
