@@ -98,7 +98,9 @@ static bool add_needed(struct selection *s)
 		for (size_t d = 0; s->selected[i] && d < e->n_deps; d++) {
 			int k = index_of(s, e->deps[d]);
 
-			if (k >= 0 && !s->selected[k] && may_come_along(&s->toc->items[k]))
+			/* a sequence of its own that a default counts with: the table cannot be created without it */
+			if (k >= 0 && !s->selected[k] &&
+				(may_come_along(&s->toc->items[k]) || strcmp(s->toc->items[k].desc, "SEQUENCE") == 0))
 				s->selected[k] = changed = true;
 		}
 		if (!s->selected[i] || !e->schema)
@@ -141,27 +143,22 @@ static bool add_belonging(struct selection *s)
 	return changed;
 }
 
-/* A sequence belongs to its table through "SEQUENCE OWNED BY" (depends on both). */
+/* An owned sequence (serial, identity) depends on its table; others depend on none. */
 static bool add_owned_sequences(struct selection *s)
 {
+	static const char *const owners[] = { "TABLE", "FOREIGN TABLE", NULL };
 	bool changed = false;
 
 	for (size_t i = 0; i < s->toc->len; i++) {
 		const struct toc_entry *e = &s->toc->items[i];
-		bool table = false;
 
-		if (strcmp(e->desc, "SEQUENCE OWNED BY") != 0)
+		if (s->selected[i] || strcmp(e->desc, "SEQUENCE") != 0)
 			continue;
 		for (size_t d = 0; d < e->n_deps; d++) {
 			int k = index_of(s, e->deps[d]);
 
-			table = table || (k >= 0 && s->selected[k] && strcmp(s->toc->items[k].desc, "TABLE") == 0);
-		}
-		for (size_t d = 0; table && d < e->n_deps; d++) {
-			int k = index_of(s, e->deps[d]);
-
-			if (k >= 0 && !s->selected[k] && strcmp(s->toc->items[k].desc, "SEQUENCE") == 0)
-				s->selected[k] = changed = true;
+			if (k >= 0 && s->selected[k] && one_of(s->toc->items[k].desc, owners))
+				s->selected[i] = changed = true;
 		}
 	}
 	return changed;

@@ -3,8 +3,8 @@
  * select.h - which entries of an archive --table and --schema mean.
  *
  * A table brings everything that belongs to it: its schema, owned sequences, defaults, rows,
- * indexes, constraints, triggers, policies, comments and privileges, and the types and functions
- * it needs. What needs a table that is not selected (a foreign key) stays out.
+ * indexes, constraints, triggers, policies, comments and privileges, and the types, functions and
+ * sequences it needs. What needs a table that is not selected (a foreign key) stays out.
  */
 #ifndef DBOPS_SELECT_H
 #define DBOPS_SELECT_H
