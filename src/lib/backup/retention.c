@@ -95,7 +95,8 @@ static void decide(struct rule *rules, const struct retention_policy *p, struct 
 		add_reason(&reasons, "newest complete", "");
 	for (struct rule *r = rules; r->name; r++)
 		rule_keeps(r, item->time, index, oldest, &reasons);
-	if (p->within_ms && item->time > newest - p->within_ms * 1000)
+	/* whole milliseconds, because a long period in microseconds does not fit */
+	if (p->within_ms && (newest - item->time) / 1000 < p->within_ms)
 		add_reason(&reasons, "within", "");
 	item->keep = reasons.len > 0;
 	item->reason = item->keep ? strbuf_detach(&reasons) : xstrdup("no rule keeps it");
