@@ -79,8 +79,12 @@ bool repo_id_time(const char *id, int64_t *ret_us)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	*ret_us = (int64_t)timegm(&tm) * 1000000;
-	return true;
+
+	struct tm same = tm; /* timegm carries a thirteenth month over: then it was no date */
+
+	*ret_us = (int64_t)timegm(&same) * 1000000;
+	return same.tm_mon == tm.tm_mon && same.tm_mday == tm.tm_mday && same.tm_hour == tm.tm_hour &&
+	       same.tm_min == tm.tm_min && same.tm_sec == tm.tm_sec;
 }
 
 char *repo_prefix(const char *database, const char *id)
