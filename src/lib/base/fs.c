@@ -84,12 +84,8 @@ bool fs_write_all(int fd, const char *path, const void *data, size_t len, struct
 	return true;
 }
 
-static bool write_temp(const char *temp, const void *data, size_t len, struct error *err)
+static bool write_temp(int fd, const char *temp, const void *data, size_t len, struct error *err)
 {
-	autoclose int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return error_set_errno(err, fs_exit_code(errno), errno, "cannot create \"%s\"", temp);
 	if (!fs_write_all(fd, temp, data, len, err))
 		return false;
 	if (fsync(fd) != 0)
@@ -99,10 +95,13 @@ static bool write_temp(const char *temp, const void *data, size_t len, struct er
 
 bool fs_write_atomic(const char *path, const void *data, size_t len, struct error *err)
 {
-	autofree char *temp = xasprintf("%s.tmp-%ld", path, (long)getpid());
+	autofree char *temp = xasprintf("%s.tmp-XXXXXX", path);
 	autofree char *copy = xstrdup(path);
+	autoclose int fd = mkostemp(temp, O_CLOEXEC); /* 0600, and never a file or link that is there */
 
-	if (!write_temp(temp, data, len, err)) {
+	if (fd < 0)
+		return error_set_errno(err, fs_exit_code(errno), errno, "cannot create a file beside \"%s\"", path);
+	if (!write_temp(fd, temp, data, len, err)) {
 		unlink(temp);
 		return false;
 	}
@@ -118,6 +117,8 @@ bool fs_mkdirs(const char *path, struct error *err)
 {
 	autofree char *copy = xstrdup(path);
 
+	if (!path[0])
+		return error_set(err, EXIT_CANNOT_WRITE, "a folder without a name cannot be created");
 	for (char *p = copy + 1;; p++) {
 		if (*p != '/' && *p != '\0')
 			continue;
