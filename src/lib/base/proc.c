@@ -79,7 +79,7 @@ static bool change_user(const struct proc_spec *spec)
 _Noreturn static void exec_child(const struct proc_spec *spec, char **env, int in, int out, int errors,
 	pid_t parent)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	dup2(in >= 0 ? in : null, 0);
 	dup2(out >= 0 ? out : null, 1);
@@ -202,19 +202,17 @@ bool proc_run(const struct proc_spec *spec, const struct cancel *cancel, int *re
 	while (!done || child.out >= 0 || child.errors >= 0) {
 		if (!done)
 			done = reaped(child.pid, ret_status);
-		if (!pump(&child, spec, &fed) && !too_long) {
+		if (!pump(&child, spec, &fed))
 			too_long = true;
-			kill(child.pid, SIGTERM);
-		}
 		if (done) {
 			/* a grandchild may keep the pipes open: take what is there and go */
 			struct pollfd fds[2] = { { child.out, POLLIN, 0 }, { child.errors, POLLIN, 0 } };
 
-			if (poll(fds, 2, 0) <= 0)
+			if (too_long || poll(fds, 2, 0) <= 0)
 				break;
 			continue;
 		}
-		bool stop = cancel_requested(cancel) || (spec->watch && spec->watch(spec->watch_data));
+		bool stop = too_long || cancel_requested(cancel) || (spec->watch && spec->watch(spec->watch_data));
 
 		if (stop && !stop_since) {
 			stop_since = clock_monotonic();

@@ -16,7 +16,7 @@
 struct proc_spec {
 	const char *const *argv; /* argv[0] is the program's path; NULL-terminated */
 	const struct strvec *env; /* on top of ours: "NAME=value" sets, "NAME" unsets; NULL = nothing */
-	const void *input;        /* fed to stdin; NULL = /dev/null */
+	const void *input;        /* fed to stdin (SIGPIPE must be ignored); NULL = /dev/null */
 	size_t input_len;
 	struct strbuf *output;    /* stdout is collected here; NULL = /dev/null */
 	size_t output_limit;      /* more is an error; 0 = 1 MiB */
