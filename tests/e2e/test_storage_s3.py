@@ -205,6 +205,9 @@ def test_repeated_initiate_leaves_no_orphan(tool, server, bucket):
     server.fault("2 POST uploads lost")
     tool("stream", "x", 3500, 77)
     assert bucket.uploads() == []
+    server.fault("1 POST x.1?uploads lost")  # now with connections that libcurl keeps and might silently renew
+    assert tool("stream", "x", 3500, 77, 2).stats["retries"] == 1
+    assert bucket.uploads() == []
 
 
 # Trouble that stays ----------------------------------------------------------------------------------------------------

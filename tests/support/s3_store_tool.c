@@ -3,10 +3,10 @@
  * s3_store_tool - drives one storage from a test: s3_store_tool [--OPTION VALUE]... COMMAND [ARGUMENT]...
  *
  *	put KEY TEXT | get KEY OFFSET LENGTH | cat KEY | stat KEY | list PREFIX | folders PREFIX
- *	remove KEY... | stream KEY BYTES CHUNK | hold KEY BYTES | uploads PREFIX | sweep PREFIX | sign
+ *	remove KEY... | stream KEY BYTES CHUNK [COUNT] | hold KEY BYTES | uploads PREFIX | sweep PREFIX | sign
  *
  * LENGTH -1 reads to the end. stream writes BYTES bytes of a known pattern (byte i is i * 31 mod 251) in pieces of
- * CHUNK; hold does so and waits for SIGINT before it commits; sweep aborts uploads. Options are those of struct
+ * CHUNK, COUNT times (KEY, KEY.1, …); hold does so and waits for SIGINT before it commits; sweep aborts uploads. Options are those of struct
  * s3_options; --file PATH uses the file storage. Credentials come from the environment. Results are JSON lines on
  * stdout; an error is a JSON object on stderr, and its code the exit status.
  *
@@ -190,12 +190,12 @@ static bool append_pattern(struct storage_stream *st, uint64_t bytes, size_t chu
 	return true;
 }
 
-static bool stream(struct tool *t, size_t chunk, bool hold, struct error *err)
+static bool stream(struct tool *t, const char *key, size_t chunk, bool hold, struct error *err)
 {
 	struct storage_stream *st = NULL;
 	char byte;
 
-	if (!storage_stream_open(t->storage, argument(t, 0), &st, err))
+	if (!storage_stream_open(t->storage, key, &st, err))
 		return false;
 	if (!append_pattern(st, number(t, 1), chunk, err)) {
 		storage_stream_abort(st);
@@ -212,12 +212,20 @@ static bool stream(struct tool *t, size_t chunk, bool hold, struct error *err)
 
 static bool do_stream(struct tool *t, struct error *err)
 {
-	return stream(t, (size_t)number(t, 2), false, err);
+	uint64_t count = t->n_arguments > 3 ? number(t, 3) : 1;
+	bool ok = stream(t, argument(t, 0), (size_t)number(t, 2), false, err);
+
+	for (uint64_t i = 1; ok && i < count; i++) {
+		autofree char *key = xasprintf("%s.%" PRIu64, argument(t, 0), i);
+
+		ok = stream(t, key, (size_t)number(t, 2), false, err);
+	}
+	return ok;
 }
 
 static bool do_hold(struct tool *t, struct error *err)
 {
-	return stream(t, 65536, true, err);
+	return stream(t, argument(t, 0), 65536, true, err);
 }
 
 static bool each_upload(struct tool *t, bool remove, struct error *err)

@@ -48,8 +48,10 @@ static enum source_result from_role(const struct credentials_options *o, const c
 	_cleanup_credentials_ struct aws_credentials base = { 0 };
 	const struct aws_config *c = o->config;
 
-	if (!aws_config_get(c, profile, "role_arn") || (!aws_config_get(c, profile, "source_profile") &&
-							       !aws_config_get(c, profile, "credential_source")))
+	if (!aws_config_get(c, profile, "role_arn"))
+		return SOURCE_NONE;
+	if (!aws_config_get(c, profile, "source_profile") &&
+		!aws_config_get(c, profile, "credential_source"))
 		return SOURCE_NONE;
 	if (depth == MAX_ROLE_CHAIN) {
 		error_set(err, EXIT_CONFIG, "the AWS profile \"%s\" leads to itself", profile);
@@ -73,7 +75,8 @@ static enum source_result refuse_sso(const struct credentials_options *o, const 
 	if (!aws_config_get(o->config, profile, "sso_session") &&
 		!aws_config_get(o->config, profile, "sso_start_url"))
 		return SOURCE_NONE;
-	error_set(err, EXIT_CONFIG, "the AWS profile \"%s\" is for SSO, which dbops does not speak", profile);
+	error_set(err, EXIT_CONFIG, "the AWS profile \"%s\" is for SSO, which dbops does not speak",
+		profile);
 	error_hint(err, "Use \"credential_process = aws configure export-credentials --profile %s "
 			"--format process\" in a profile of its own.", profile);
 	return SOURCE_FAILED;

@@ -43,7 +43,8 @@ static char *container_url(struct error *err)
 	if (!full || !s3_url_split(full, &scheme, &host, &path, err))
 		return NULL;
 	if (!container_host_ok(scheme, host)) {
-		error_set(err, EXIT_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI is plain http to \"%s\"", host);
+		error_set(err, EXIT_CONFIG, "AWS_CONTAINER_CREDENTIALS_FULL_URI is plain http to \"%s\"",
+			host);
 		return NULL;
 	}
 	return xstrdup(full);

@@ -81,8 +81,8 @@ static bool read_answer(int status, const struct strbuf *body, struct aws_creden
 	bool parsed = s3_xml_parse(body->buf, body->len, &x, NULL);
 
 	if (status != 200 || !parsed || !x.access_key_id || !x.secret_access_key || !x.session_token) {
-		error_set(err, status >= 500 ? EXIT_UNAVAILABLE : EXIT_PERMISSION, "STS refused: %s, HTTP %d",
-			parsed && x.code ? x.code : "no reason given", status);
+		error_set(err, status >= 500 ? EXIT_UNAVAILABLE : EXIT_PERMISSION,
+			"STS refused: %s, HTTP %d", parsed && x.code ? x.code : "no reason given", status);
 		return parsed && x.message ? error_detail(err, "%s", x.message) : false;
 	}
 
@@ -136,10 +136,12 @@ static bool ask_sts(const struct credentials_options *o, const struct aws_creden
 	return ok;
 }
 
+/* The environment sets up a web identity unless the profile was asked for, or is another's source. */
 static const char *either(const char *variable, const struct aws_config *c, const char *profile,
 	const char *name)
 {
-	const char *value = aws_env(variable);
+	bool use_env = !c->profile_chosen && strcmp(profile, c->profile) == 0;
+	const char *value = use_env ? aws_env(variable) : NULL;
 
 	return value ? value : aws_config_get(c, profile, name);
 }
@@ -162,7 +164,8 @@ enum source_result credentials_from_web_identity(const struct credentials_option
 	if (!file)
 		return SOURCE_NONE;
 	if (!role) {
-		error_set(err, EXIT_CONFIG, "a web identity token file is given, but no role (AWS_ROLE_ARN)");
+		error_set(err, EXIT_CONFIG,
+			"a web identity token file is given, but no role (AWS_ROLE_ARN)");
 		return SOURCE_FAILED;
 	}
 	if (!fs_read(file, MAX_TOKEN, &token, err))

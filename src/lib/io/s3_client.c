@@ -108,7 +108,6 @@ struct s3_client *s3_client_open(const struct s3_client_options *o, struct error
 	c->multi = curl_multi_init();
 	if (!c->multi)
 		BUG("curl has no memory");
-	curl_multi_setopt(c->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->slots);
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)o->slots + 1);
 
 	int rc = start_thread(c);

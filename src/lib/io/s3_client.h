@@ -42,6 +42,7 @@ struct s3_request {
 	size_t range_len;                      /* 0: no range, SIZE_MAX: to the end */
 	bool slow_answer;                      /* the store may think for minutes */
 	bool error_in_200;                     /* a 200 may carry an <Error> */
+	bool only_once;                        /* libcurl must not repeat it by itself: new connection */
 	bool last_rites;                       /* runs after a stop request, too */
 	/* Called by the I/O thread with the client locked, before the waiter wakes. May be NULL. */
 	void (*finished)(struct s3_request *r, void *data);

@@ -36,8 +36,8 @@ struct s3_client {
 /* The I/O thread; data is the client. */
 void *s3_io_main(void *data);
 
-/* After a try that failed with verdict v: true when r shall be tried again (r->not_before is set), false when
- * its error is final. Only for the I/O thread. */
+/* After a try that failed with verdict v: true when r shall be tried again (r->not_before is set),
+ * false when its error is final. Only for the I/O thread. */
 bool s3_try_again(struct s3_client *c, struct s3_request *r, enum s3_verdict v, int curl_code);
 
 /* The store took a request: after it had asked for less, the number in flight may grow again. */

@@ -203,6 +203,8 @@ static void set_connection(const struct s3_try *t, const struct s3_request *r, C
 		r->slow_answer || !r->body_len ? 1L : (long)t->least_speed);
 	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME,
 		r->slow_answer ? (long)t->stall_seconds * 20 : (long)t->stall_seconds);
+	/* when a kept connection dies unanswered, libcurl sends again on a new one and tells nobody */
+	curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, r->only_once ? 1L : 0L);
 	if (t->ca_file)
 		curl_easy_setopt(h, CURLOPT_CAINFO, t->ca_file);
 	if (t->endpoint->local)

@@ -12,6 +12,8 @@ struct rule {
 };
 
 #define CHECK_CLOCK "Set this machine's clock; S3 refuses requests that are 15 minutes off."
+#define STORE_FULL "The store is full: make room or raise the quota."
+#define SHORT_OBJECT "The object is shorter than it should be."
 #define CHECK_SECRET                                                                               \
 	"Check the secret access key; behind a proxy that changes the path or the host, signatures " \
 	"never match."
@@ -54,14 +56,16 @@ static const struct rule rules[] = {
 		"The keys need s3:ListBucket and s3:ListBucketMultipartUploads on the bucket, and "
 		"s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on its objects." },
 	{ "AllAccessDisabled", S3_FAILURE, EXIT_PERMISSION, NULL },
-	{ "NoSuchBucket", S3_FAILURE, EXIT_NOT_FOUND, "Create the bucket, or check its name and region." },
+	{ "NoSuchBucket", S3_FAILURE, EXIT_NOT_FOUND,
+		"Create the bucket, or check its name and region." },
 	{ "NoSuchKey", S3_FAILURE, EXIT_NOT_FOUND, NULL },
 	{ "NoSuchUpload", S3_FAILURE, EXIT_NOT_FOUND, NULL },
-	{ "InvalidRange", S3_FAILURE, EXIT_DAMAGED, "The object is shorter than it should be." },
-	{ "QuotaExceeded", S3_FAILURE, EXIT_CANNOT_WRITE, "The store is full: make room or raise the quota." },
-	{ "InsufficientStorage", S3_FAILURE, EXIT_CANNOT_WRITE, "The store is full: make room or raise the quota." },
-	{ "XMinioStorageFull", S3_FAILURE, EXIT_CANNOT_WRITE, "The store is full: make room or raise the quota." },
-	{ "EntityTooSmall", S3_FAILURE, EXIT_REFUSED, "Choose a larger part size; most stores want 5 MiB at least." },
+	{ "InvalidRange", S3_FAILURE, EXIT_DAMAGED, SHORT_OBJECT },
+	{ "QuotaExceeded", S3_FAILURE, EXIT_CANNOT_WRITE, STORE_FULL },
+	{ "InsufficientStorage", S3_FAILURE, EXIT_CANNOT_WRITE, STORE_FULL },
+	{ "XMinioStorageFull", S3_FAILURE, EXIT_CANNOT_WRITE, STORE_FULL },
+	{ "EntityTooSmall", S3_FAILURE, EXIT_REFUSED,
+		"Choose a larger part size; most stores want 5 MiB at least." },
 	{ "EntityTooLarge", S3_FAILURE, EXIT_REFUSED, "Choose a smaller part size." },
 	{ "NotImplemented", S3_FAILURE, EXIT_REFUSED, NULL },
 };
@@ -71,13 +75,14 @@ static struct rule by_status(int status)
 	switch (status) {
 	case 401:
 	case 403:
-		return (struct rule){ NULL, S3_FAILURE, EXIT_PERMISSION, "Check the access key and its rights." };
+		return (struct rule){ NULL, S3_FAILURE, EXIT_PERMISSION,
+			"Check the access key and its rights." };
 	case 404:
 		return (struct rule){ NULL, S3_FAILURE, EXIT_NOT_FOUND, NULL };
 	case 408:
 		return (struct rule){ NULL, S3_RETRY, EXIT_UNAVAILABLE, NULL };
 	case 416:
-		return (struct rule){ NULL, S3_FAILURE, EXIT_DAMAGED, "The object is shorter than it should be." };
+		return (struct rule){ NULL, S3_FAILURE, EXIT_DAMAGED, SHORT_OBJECT };
 	case 429:
 	case 503:
 		return (struct rule){ NULL, S3_RETRY_SLOWLY, EXIT_UNAVAILABLE, NULL };
@@ -88,7 +93,7 @@ static struct rule by_status(int status)
 	case 505:
 		return (struct rule){ NULL, S3_FAILURE, EXIT_REFUSED, NULL };
 	case 507:
-		return (struct rule){ NULL, S3_FAILURE, EXIT_CANNOT_WRITE, "The store is full." };
+		return (struct rule){ NULL, S3_FAILURE, EXIT_CANNOT_WRITE, STORE_FULL };
 	default:
 		if (status >= 500)
 			return (struct rule){ NULL, S3_RETRY, EXIT_UNAVAILABLE, NULL };
@@ -184,7 +189,8 @@ enum s3_verdict s3_judge(struct s3_request *r, int curl_code, const char *curl_t
 {
 	error_release(&r->error);
 	if (r->sink_overflow) {
-		error_set(&r->error, EXIT_DAMAGED, "\"%s\" is larger than %zu bytes", r->key, r->sink_limit);
+		error_set(&r->error, EXIT_DAMAGED, "\"%s\" is larger than %zu bytes", r->key,
+			r->sink_limit);
 		return S3_FAILURE;
 	}
 	if (r->range_ignored) {
