@@ -12,6 +12,7 @@
 #include "leader.h"
 #include "repo.h"
 #include "toc.h"
+#include "verify.h"
 #include "workers.h"
 #include "xalloc.h"
 
@@ -74,6 +75,11 @@ static bool globals_finish(struct globals *g, struct error *err)
 	if (r->o->no_globals) {
 		manifest_add_exclusion(r->m, "globals", NULL, "roles and tablespaces were left out by --no-globals");
 		return true;
+	}
+	if (!g->ok) {
+		/* perhaps the workers had taken the last connections: they are gone now */
+		error_release(&g->error);
+		globals_main(g);
 	}
 	r->m->seconds_globals = g->seconds;
 	if (!g->ok) {
@@ -432,6 +438,21 @@ static void add_totals(struct manifest *m)
 		m->stored_bytes += m->files.items[i].bytes;
 }
 
+/* Whatever happened in the meantime - a prune with a short lease, a hand in the folder -, the
+ * manifest only commits what is there. */
+static bool everything_is_there(struct run *r, const struct archive_target *t, struct error *err)
+{
+	_cleanup_verify_ struct verify_result found = { 0 };
+
+	if (!verify_presence(t->storage, t->prefix, r->m, &found, err))
+		return false;
+	if (!found.problems.len)
+		return true;
+	error_set(err, EXIT_UNAVAILABLE, "files of the backup vanished while it was made");
+	return error_detail(err, "%zu of them in %s; first: \"%s\": %s.", found.problems.len, t->storage->url,
+		found.problems.items[0].file, found.problems.items[0].what);
+}
+
 /* The remote first: when its manifest is there, the local rename hardly fails, and either copy
  * alone is a whole backup anyway. */
 static bool commit(struct run *r, struct error *err)
@@ -445,7 +466,7 @@ static bool commit(struct run *r, struct error *err)
 		struct archive_target *t = &r->targets.items[i];
 		autofree char *key = xasprintf("%s%s", t->prefix, MANIFEST_NAME);
 
-		if (!cancel_check(r->cancel, err) || !storage_put(t->storage, key, text.buf, text.len, err))
+		if (!cancel_check(r->cancel, err) || !everything_is_there(r, t, err) || !storage_put(t->storage, key, text.buf, text.len, err))
 			return false;
 		if (!t->storage->ops->publish)
 			continue;
@@ -535,7 +556,7 @@ static bool store(struct run *r, bool fallback, struct error *err)
 	if (fallback)
 		ok = fallback_run(r->o, &r->tools, r->leader.conn, r->leader.snapshot, &r->targets, r->cancel, r->m, err);
 	else
-		ok = put_toc(r, err) && copy_data(r, err) && write_object_lists(r, err);
+		ok = put_toc(r, err) && copy_data(r, err) && leader_confirm(&r->leader, err) && write_object_lists(r, err);
 	if (ok && !fallback) {
 		ok = put_blocks(r, err);
 		if (ok)

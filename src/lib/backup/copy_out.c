@@ -235,6 +235,10 @@ static enum copy_result read_object(struct copier *c, uint32_t oid, struct data_
 enum copy_result copy_large_objects(struct copier *c, struct plan *p, const struct plan_job *job, size_t *next,
 	struct error *err)
 {
+	/* a table that could not be locked before has aborted the transaction */
+	if (!c->is_leader && !pg_exec(c->conn, err, "ROLLBACK TO SAVEPOINT unit"))
+		return PQstatus(c->conn->pg) == CONNECTION_BAD ? COPY_LOST : COPY_FAILED;
+	c->locked = NULL;
 	for (; *next < job->n_oids; (*next)++) {
 		uint32_t oid = job->oids[*next];
 		autofree char *name = xasprintf("blob_%u.dat.gz", oid);

@@ -221,6 +221,8 @@ bool dump_globals(const struct pg_tools *tools, const struct pg_conn *conn, cons
 	if (status == 0)
 		return true;
 	/* pg_authid is a superuser's; managed services never show it */
+	if (!strstr(errors.buf, "permission denied"))
+		return program_failed("pg_dumpall", status, &errors, err);
 	*ret_no_passwords = true;
 	if (!run_dumpall(tools, conn, false, cancel, ret, &errors, &status, err))
 		return false;

@@ -153,6 +153,38 @@ bool leader_begin(struct leader *l, const struct backup_options *o, struct log *
 	return error_hint(err, "Try again when no migration is running.");
 }
 
+static bool leader_lost(struct leader *l, struct error *err)
+{
+	error_set(err, EXIT_UNAVAILABLE, "the connection that holds the snapshot and the locks was lost");
+	if (PQerrorMessage(l->conn->pg)[0])
+		error_detail(err, "%s", PQerrorMessage(l->conn->pg));
+	return error_hint(err, "Without its locks a table may have changed under the backup: run it again. On a standby, "
+			       "recovery conflicts end it (max_standby_streaming_delay).");
+}
+
+bool leader_is_alive(struct leader *l, struct error *err)
+{
+	struct pollfd fd = { .fd = PQsocket(l->conn->pg), .events = POLLIN };
+
+	/* an idle server says nothing; what comes is its farewell */
+	if (poll(&fd, 1, 0) <= 0)
+		return true;
+	if (PQconsumeInput(l->conn->pg) && PQstatus(l->conn->pg) == CONNECTION_OK)
+		return true;
+	return leader_lost(l, err);
+}
+
+bool leader_confirm(struct leader *l, struct error *err)
+{
+	_cleanup_error_ struct error failed = ERROR_INIT;
+
+	if (pg_exec(l->conn, &failed, "SELECT 1") && PQtransactionStatus(l->conn->pg) == PQTRANS_INTRANS)
+		return true;
+	if (failed.code == EXIT_INTERRUPTED || failed.code == EXIT_TERMINATED)
+		return error_move(err, &failed);
+	return leader_lost(l, err);
+}
+
 bool leader_rollback(struct leader *l, struct error *err)
 {
 	return pg_exec(l->conn, err, "ROLLBACK");
@@ -233,7 +265,8 @@ static bool lock_batch(struct leader *l, const struct leader_table *tables, size
 }
 
 /* relfilenode as our snapshot sees it against the relation's file now: they differ exactly after
- * a TRUNCATE or a rewrite that the snapshot does not see. */
+ * a TRUNCATE or a rewrite that the snapshot does not see. And the name as the snapshot sees it
+ * against what it means now: tables that swapped their names are locked and read by name. */
 static bool any_stale(struct leader *l, const struct leader_table *tables, size_t n, bool *ret, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf oids = STRBUF_INIT;
@@ -244,9 +277,12 @@ static bool any_stale(struct leader *l, const struct leader_table *tables, size_
 
 	const char *values[] = { oids.buf };
 	_cleanup_result_ PGresult *r = pg_query(l->conn, err,
-		"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1::pg_catalog.oid[])"
-		" AND c.relkind = 'r' AND c.relfilenode <> 0"
-		" AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid))",
+		"SELECT EXISTS (SELECT FROM pg_catalog.pg_class c"
+		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::pg_catalog.oid[])"
+		" AND ((c.relkind = 'r' AND c.relfilenode <> 0"
+		"  AND c.relfilenode IS DISTINCT FROM pg_catalog.pg_relation_filenode(c.oid))"
+		" OR pg_catalog.to_regclass(pg_catalog.format('%I.%I', n.nspname, c.relname))"
+		"  IS DISTINCT FROM c.oid::pg_catalog.regclass))",
 		1, values);
 
 	if (!r)

@@ -36,6 +36,11 @@ struct leader_table {
  * rewritten since the snapshot (returns true; the caller starts again). */
 bool leader_lock(struct leader *l, const struct leader_table *tables, size_t n, const struct backup_options *o,
 	const struct cancel *cancel, bool *ret_stale, struct error *err);
+/* False with EXIT_UNAVAILABLE when the idle session was ended: its locks are gone, so tables may
+ * have been truncated under the workers. Looks at the socket only. */
+bool leader_is_alive(struct leader *l, struct error *err);
+/* The same, proven by a statement: the transaction of the snapshot is still open. */
+bool leader_confirm(struct leader *l, struct error *err);
 /* Ends the transaction so that leader_begin can be called again. */
 bool leader_rollback(struct leader *l, struct error *err);
 

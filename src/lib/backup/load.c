@@ -86,7 +86,10 @@ static bool connect_loader(struct pool *p, struct loader *l, struct error *err)
 
 static bool load_failed(struct loader *l, const PGresult *r, const struct manifest_file *f, struct error *err)
 {
-	return pg_error(err, l->conn, r, "cannot load table \"%s.%s\"", f->schema, f->name);
+	pg_error(err, l->conn, r, "cannot load table \"%s.%s\"", f->schema, f->name);
+	if (strcmp(err->sqlstate, "23503") == 0)
+		error_hint(err, "With --data-only, rows can come before those they refer to: use --disable-triggers.");
+	return false;
 }
 
 static bool begin_copy(struct loader *l, const struct toc_entry *e, const struct manifest_file *f, struct error *err)

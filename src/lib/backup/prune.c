@@ -193,16 +193,25 @@ static bool apply_item(struct storage *s, struct prune_item *item, struct error 
 bool prune_apply(struct storage *s, struct prune_plan *plan, struct log *log, const struct cancel *cancel,
 	struct error *err)
 {
+	_cleanup_error_ struct error first = ERROR_INIT;
+
 	for (size_t i = 0; i < plan->len; i++) {
 		struct prune_item *item = &plan->items[i];
+		_cleanup_error_ struct error failed = ERROR_INIT;
 
-		if (!cancel_check(cancel, err) || !apply_item(s, item, err))
+		if (!cancel_check(cancel, err))
 			return false;
+		/* one that cannot go must not keep the others */
+		if (!apply_item(s, item, &failed)) {
+			log_warning(log, "prune.failed", "%s", failed.message);
+			if (!error_is_set(&first))
+				error_move(&first, &failed);
+		}
 		if (item->done)
 			log_info(log, "prune.removed", "removed %s: %s", item->entry ? item->entry->id : item->key,
 				item->reason);
 	}
-	return true;
+	return !error_is_set(&first) || error_move(err, &first);
 }
 
 void prune_release(struct prune_plan *p)

@@ -34,29 +34,35 @@ static bool matches_schema(const struct toc_entry *e, const char *pattern)
 struct selection {
 	const struct toc *toc;
 	bool *selected;
-	int *index_of; /* by dump id; -1 = not in the TOC */
-	int max_id;
+	const struct toc_entry **by_id; /* sorted: a damaged TOC may have any ids, so they index nothing */
 	struct { size_t *items; size_t len, alloc; } schemas; /* entries that are schemas */
 };
 
+static int compare_ids(const void *a, const void *b)
+{
+	const struct toc_entry *const *x = a, *const *y = b;
+
+	return ((*x)->dump_id > (*y)->dump_id) - ((*x)->dump_id < (*y)->dump_id);
+}
+
+/* -1 = not in the TOC. */
 static int index_of(const struct selection *s, int dump_id)
 {
-	return dump_id >= 0 && dump_id <= s->max_id ? s->index_of[dump_id] : -1;
+	const struct toc_entry key = { .dump_id = dump_id }, *wanted = &key;
+	const struct toc_entry **found = bsearch(&wanted, s->by_id, s->toc->len, sizeof(wanted), compare_ids);
+
+	return found ? (int)(*found - s->toc->items) : -1;
 }
 
 static void build_index(struct selection *s)
 {
-	for (size_t i = 0; i < s->toc->len; i++)
-		s->max_id = s->toc->items[i].dump_id > s->max_id ? s->toc->items[i].dump_id : s->max_id;
-	s->index_of = xmalloc(((size_t)s->max_id + 1) * sizeof(int));
-	for (int i = 0; i <= s->max_id; i++)
-		s->index_of[i] = -1;
+	s->by_id = xcalloc(s->toc->len, sizeof(const struct toc_entry *));
 	for (size_t i = 0; i < s->toc->len; i++) {
-		if (s->toc->items[i].dump_id >= 0)
-			s->index_of[s->toc->items[i].dump_id] = (int)i;
+		s->by_id[i] = &s->toc->items[i];
 		if (strcmp(s->toc->items[i].desc, "SCHEMA") == 0)
 			*vec_push(&s->schemas) = i;
 	}
+	qsort(s->by_id, s->toc->len, sizeof(const struct toc_entry *), compare_ids);
 }
 
 static bool select_matching(struct selection *s, const struct strvec *patterns,
@@ -221,7 +227,7 @@ bool *select_entries(const struct toc *t, const struct strvec *tables, const str
 	}
 	*ret_left_out = leave_out_incomplete(&s);
 	add_settings(&s);
-	free(s.index_of);
+	free(s.by_id);
 	vec_release(&s.schemas);
 	return steal(selected);
 }

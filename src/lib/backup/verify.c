@@ -77,16 +77,16 @@ static void check_size(struct verify_result *r, struct expected *x, int64_t size
 	verify_add_problem(r, x->file, x->table, -1, what);
 }
 
-/* One listing answers for all objects. */
-static bool check_presence(struct storage *s, const struct backup_entry *e, struct verify_result *r, struct error *err)
+bool verify_presence(struct storage *s, const char *prefix_key, const struct manifest *m, struct verify_result *r,
+	struct error *err)
 {
 	_cleanup_listing_ struct storage_listing keys = { 0 };
-	size_t n, prefix = strlen(e->prefix);
+	size_t n, prefix = strlen(prefix_key);
 
-	if (!storage_list(s, e->prefix, false, &keys, err))
+	if (!storage_list(s, prefix_key, false, &keys, err))
 		return false;
 
-	autofree struct expected *expected = expect_files(&e->manifest, &n);
+	autofree struct expected *expected = expect_files(m, &n);
 
 	for (size_t i = 0; i < keys.len; i++) {
 		struct expected wanted = { .file = keys.items[i].key + prefix };
@@ -107,7 +107,7 @@ bool verify_quick(struct storage *s, const struct backup_entry *e, struct verify
 
 	*ret = (struct verify_result){ 0 };
 
-	bool ok = check_presence(s, e, ret, err);
+	bool ok = verify_presence(s, e->prefix, &e->manifest, ret, err);
 
 	ret->seconds = clock_monotonic() - started;
 	return ok;
@@ -161,7 +161,7 @@ static bool check_frame(struct proof *p, const struct segment *s, struct error *
 	gzip_header(head);
 	if (!storage_get(p->reader.storage, key, 0, sizeof(head), &got, err) ||
 		!storage_get(p->reader.storage, key, (uint64_t)f->stored_bytes - n, n, &got, err))
-		return err->code == EXIT_NOT_FOUND || err->code == EXIT_DAMAGED; /* check_presence() says it */
+		return err->code == EXIT_NOT_FOUND || err->code == EXIT_DAMAGED; /* verify_presence() says it */
 	if (memcmp(got.buf, head, sizeof(head)) != 0)
 		report_damage(p, s, -1, "its gzip header is damaged");
 	if (memcmp(got.buf + sizeof(head), tail, n) != 0)
@@ -210,7 +210,7 @@ static bool check_segment(struct proof *p, const struct segment *s, struct scrat
 			return false;
 		error_release(err);
 		pthread_mutex_lock(&p->lock);
-		p->files[s->file].bad = true; /* check_presence() has named it */
+		p->files[s->file].bad = true; /* verify_presence() has named it */
 		pthread_mutex_unlock(&p->lock);
 		return true;
 	}
@@ -326,7 +326,7 @@ bool verify_full(struct storage *s, const struct backup_entry *e, int64_t jobs, 
 	bool ok;
 
 	*ret = (struct verify_result){ 0 };
-	ok = check_presence(s, e, ret, err) && check_plain_files(s, e, cancel, ret, err);
+	ok = verify_presence(s, e->prefix, &e->manifest, ret, err) && check_plain_files(s, e, cancel, ret, err);
 	if (ok && !e->manifest.fallback)
 		ok = check_blocks(s, e, jobs, log, cancel, ret, err);
 	ret->seconds = clock_monotonic() - started;

@@ -28,6 +28,10 @@ void verify_result_release(struct verify_result *r);
 void verify_add_problem(struct verify_result *r, const char *file, const struct manifest_file *table, int64_t block,
 	const char *what);
 
+/* One listing: is every file of the manifest below prefix, in its size? */
+bool verify_presence(struct storage *s, const char *prefix, const struct manifest *m, struct verify_result *r,
+	struct error *err);
+
 /* Both return true when they could look at everything; damage is in ret->problems. */
 bool verify_quick(struct storage *s, const struct backup_entry *e, struct verify_result *ret, struct error *err);
 bool verify_full(struct storage *s, const struct backup_entry *e, int64_t jobs, struct log *log,

@@ -13,7 +13,9 @@
 /* The restored database, its WAL and the indexes being sorted; the source knew its size. */
 static int64_t needed_bytes(const struct manifest *m)
 {
-	return m->database_bytes + m->database_bytes / 10 + (1LL << 30);
+	int64_t bytes = m->database_bytes < INT64_MAX / 4 ? m->database_bytes : INT64_MAX / 4;
+
+	return bytes + bytes / 10 + (1LL << 30);
 }
 
 static bool extensions_available(const struct restore_source *src, struct pg_conn *c, struct error *err)

@@ -153,15 +153,23 @@ static bool worker_run(struct worker *w, struct error *err)
 	return ok;
 }
 
-/* Waits for a refused unit; false when there will be none any more. */
-static bool wait_refused(struct worker *w, struct plan_unit *ret)
+/* Waits at most half a second for a refused unit; *ret_over when there will be none any more. */
+static bool wait_refused(struct worker *w, struct plan_unit *ret, bool *ret_over)
 {
 	struct pool *p = w->pool;
-	bool found = false;
+	struct timespec until;
 
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 500 * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&p->lock);
-	while (!atomic_load(w->stop) && !(found = plan_next_refused(p->plan, ret)) && p->running)
-		pthread_cond_wait(&p->changed, &p->lock);
+
+	bool found = plan_next_refused(p->plan, ret);
+
+	*ret_over = !found && (!p->running || atomic_load(w->stop));
+	if (!found && !*ret_over)
+		pthread_cond_timedwait(&p->changed, &p->lock, &until);
 	pthread_mutex_unlock(&p->lock);
 	return found;
 }
@@ -170,9 +178,13 @@ static bool wait_refused(struct worker *w, struct plan_unit *ret)
 static bool leader_run(struct worker *w, struct error *err)
 {
 	struct plan_unit u;
-	bool ok = true;
+	bool ok = true, over = false;
 
-	while (ok && wait_refused(w, &u)) {
+	while (ok && !over) {
+		if (!wait_refused(w, &u, &over)) {
+			ok = leader_is_alive(w->pool->leader, err);
+			continue;
+		}
 		if (!w->copier.maker)
 			worker_prepare(w);
 		ok = work_unit(w, u, err);
