@@ -233,7 +233,7 @@ static void test_find(void **state)
 			fail_msg("'%s': %s", cases[i].operand, found ? e.id : f->err.message);
 		if (found) {
 			assert_string_equal(e.id, cases[i].id);
-			assert_int_equal(e.manifest.tables.len, 6);
+			assert_int_equal(e.manifest.tables.len, 7);
 		} else if (f->err.code != cases[i].code) {
 			fail_msg("'%s': status %d, %s", cases[i].operand, (int)f->err.code, f->err.message);
 		}

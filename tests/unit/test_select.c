@@ -84,6 +84,12 @@ static const struct member odd_members[] = {
 	{ "TABLE DATA", "we)ird \"table" }, { "SEQUENCE SET", "we)ird \"table_e f_seq" },
 };
 
+static const struct member uses_shared_members[] = {
+	{ "ENCODING", "ENCODING" }, { "STDSTRINGS", "STDSTRINGS" }, { "SEARCHPATH", "SEARCHPATH" },
+	{ "FUNCTION", "touch()" }, { "SEQUENCE", "shared" }, { "TABLE", "uses_shared" }, { "TABLE DATA", "uses_shared" },
+	{ "SEQUENCE SET", "shared" }, { "TRIGGER", "uses_shared touch" },
+};
+
 /* Exactly these. */
 static void check_members(const struct fixture *f, const struct member *members, size_t n)
 {
@@ -118,6 +124,27 @@ static void test_table_brings_its_own(void **state)
 	strvec_push(&f->tables, "public.parent");
 	apply(f);
 	check_members(f, parent_members, LENGTH(parent_members));
+	assert_int_equal(f->left_out, 0);
+}
+
+/* The sequence of an identity column, which no SEQUENCE OWNED BY tells of. */
+static void test_identity(void **state)
+{
+	struct fixture *f = *state;
+
+	strvec_push(&f->tables, "we)ird \"table");
+	apply(f);
+	check_members(f, odd_members, LENGTH(odd_members));
+}
+
+/* What a default and a trigger need and the table does not own: a sequence, a function. */
+static void test_needed_objects(void **state)
+{
+	struct fixture *f = *state;
+
+	strvec_push(&f->tables, "uses_*");
+	apply(f);
+	check_members(f, uses_shared_members, LENGTH(uses_shared_members));
 	assert_int_equal(f->left_out, 0);
 }
 
@@ -239,6 +266,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_everything),
 		CASE(test_table_brings_its_own),
+		CASE(test_identity),
+		CASE(test_needed_objects),
 		CASE(test_foreign_key_stays_out),
 		CASE(test_foreign_key_between_selected),
 		CASE(test_names),
