@@ -676,6 +676,8 @@ echo '{{"Version":1,"AccessKeyId":"PROCESS","SecretAccessKey":"the-secret","Sess
         plain(fake, tmp_path, f'[default]\ncredential_process = "{program}" one "two words; $(x)"\n')("list", "")
         assert key_of(fake.requests[0]) == "PROCESS" and fake.requests[0].headers["x-amz-security-token"] == "the-token"
         assert (tmp_path / "arguments").read_text() == "one|two words; $(x)\n"
+        program.write_text(program.read_text().replace(FUTURE, "2020-01-01T00:00:00Z"))
+        plain(fake, tmp_path, f'[default]\ncredential_process = "{program}"\n')("list", "")  # the store decides, not our clock
         failed = plain(fake, tmp_path, "[default]\ncredential_process = /bin/false\n")("list", "", expect=PERMISSION)
         assert "credential_process" in failed.error["message"]
         plain(fake, tmp_path, "[default]\ncredential_process = /bin/echo the-secret\n")("list", "", expect=DAMAGED)

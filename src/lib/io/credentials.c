@@ -10,12 +10,16 @@
 
 struct credentials {
 	pthread_mutex_t lock;
+	pthread_cond_t renewed;
 	struct credentials_options options; /* points into the next members */
 	struct aws_credentials given;
 	char *region, *ca_file;
 	struct aws_credentials current; /* access_key_id NULL: none yet */
 	bool expired;                   /* the store said so */
 	int64_t try_at, insist_at;      /* when a renewal is due, and when it must work */
+	bool renewing;                  /* some thread asks the source */
+	unsigned renewals;              /* ended, well or not */
+	struct error failure;           /* of the last one */
 };
 
 static void wipe(char *s)
@@ -51,6 +55,8 @@ struct credentials *credentials_open(const struct credentials_options *o)
 	struct credentials *c = xcalloc(1, sizeof(*c));
 
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->renewed, NULL);
+	c->failure = (struct error)ERROR_INIT;
 	c->given = (struct aws_credentials){
 		.access_key_id = copy(o->access_key_id),
 		.secret_access_key = copy(o->secret_access_key),
@@ -75,7 +81,9 @@ void credentials_close(struct credentials *c)
 	aws_credentials_release(&c->given);
 	free(c->region);
 	free(c->ca_file);
+	error_release(&c->failure);
 	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->renewed);
 	free(c);
 }
 
@@ -95,45 +103,78 @@ static void plan_renewal(struct credentials *c, int64_t now)
 	c->insist_at = now + left - (left > 60 * MINUTES ? 10 * MINUTES : left / 6);
 }
 
-static bool renew(struct credentials *c, struct error *err)
+static bool search(struct credentials *c, struct aws_credentials *fresh, struct error *err)
 {
-	struct aws_credentials fresh = { 0 };
-	enum source_result r = credentials_search(&c->options, &fresh, err);
-
-	if (r == SOURCE_NONE) {
+	switch (credentials_search(&c->options, fresh, err)) {
+	case SOURCE_FOUND:
+		return true;
+	case SOURCE_FAILED:
+		return error_prefix(err, "cannot get S3 credentials");
+	default:
 		error_set(err, EXIT_PERMISSION, "there are no S3 credentials");
 		return error_hint(err, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or choose a "
 				       "profile of ~/.aws/credentials.");
 	}
-	if (r == SOURCE_FAILED)
-		return error_prefix(err, "cannot get S3 credentials");
-	aws_credentials_release(&c->current);
-	c->current = fresh;
-	c->expired = false;
-	return true;
 }
 
-static bool get_locked(struct credentials *c, struct error *err)
+/* Lock held, but not while the source is asked: who still has good ones goes on meanwhile. */
+static void renew(struct credentials *c)
 {
-	_cleanup_error_ struct error failure = ERROR_INIT;
-	int64_t now = clock_now_us();
-	bool must = !c->current.access_key_id || c->expired || now >= c->insist_at;
+	struct aws_credentials fresh = { 0 };
+	struct error failure = ERROR_INIT;
 
-	if (!must && now < c->try_at)
-		return true;
-	if (renew(c, &failure)) {
-		plan_renewal(c, now);
-		return true;
+	c->renewing = true;
+	pthread_mutex_unlock(&c->lock);
+
+	bool ok = search(c, &fresh, &failure);
+
+	pthread_mutex_lock(&c->lock);
+	c->renewing = false;
+	c->renewals++;
+	error_move(&c->failure, &failure);
+	c->try_at = clock_now_us() + 1 * MINUTES;
+	if (ok) {
+		aws_credentials_release(&c->current);
+		c->current = fresh;
+		c->expired = false;
+		plan_renewal(c, clock_now_us());
 	}
-	c->try_at = now + 1 * MINUTES;
-	return !must || error_move(err, &failure);
+	pthread_cond_broadcast(&c->renewed);
+}
+
+static bool last_failure(const struct credentials *c, struct error *err)
+{
+	error_set(err, c->failure.code, "%s", c->failure.message);
+	if (c->failure.detail)
+		error_detail(err, "%s", c->failure.detail);
+	return c->failure.hint ? error_hint(err, "%s", c->failure.hint) : false;
+}
+
+/* Makes c->current good for a request; lock held. One failed renewal answers all who waited for it. */
+static bool refresh(struct credentials *c, struct error *err)
+{
+	unsigned before = c->renewals;
+
+	for (;;) {
+		int64_t now = clock_now_us();
+		bool must = !c->current.access_key_id || c->expired || now >= c->insist_at;
+
+		if (!must && (now < c->try_at || c->renewing))
+			return true;
+		if (c->renewals != before) /* what the source gives is the best there is, even if it ends soon */
+			return !must || !error_is_set(&c->failure) || last_failure(c, err);
+		if (c->renewing)
+			pthread_cond_wait(&c->renewed, &c->lock);
+		else
+			renew(c);
+	}
 }
 
 bool credentials_get(struct credentials *c, struct aws_credentials *ret, struct error *err)
 {
 	pthread_mutex_lock(&c->lock);
 
-	bool ok = get_locked(c, err);
+	bool ok = refresh(c, err);
 
 	if (ok)
 		aws_credentials_copy(ret, &c->current);
