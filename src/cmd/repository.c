@@ -129,7 +129,7 @@ static bool names_archive(const char *operand)
 	return strchr(operand, '/') || fs_exists(manifest) || fs_exists(toc);
 }
 
-bool find_backup(struct app *app, const char *operand, struct storage **ret_storage, struct backup_entry *ret,
+bool find_backup(struct app *app, const char *operand, const char *database, struct storage **ret_storage, struct backup_entry *ret,
 	struct error *err)
 {
 	_cleanup_storage_ struct storage *s = NULL;
@@ -142,7 +142,7 @@ bool find_backup(struct app *app, const char *operand, struct storage **ret_stor
 		s = open_url(app, operand, 0, 0, err);
 	else
 		s = storage_file_open(file_path(operand), false, err);
-	if (!s || !(root ? catalog_open_root(s, ret, err) : catalog_find(s, NULL, operand, ret, err)))
+	if (!s || !(root ? catalog_open_root(s, ret, err) : catalog_find(s, database, operand, ret, err)))
 		return false;
 	*ret_storage = steal(s);
 	return true;

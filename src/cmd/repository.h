@@ -18,8 +18,13 @@ struct storage *open_remote(struct app *app, const char *spec, int64_t slots, in
 	struct error *err);
 /* What --from, else --dir, names. */
 struct storage *open_repository(struct app *app, struct error *err);
-/* Finds the backup of an operand: id, unique prefix, "latest", or path/URL of an archive. */
-bool find_backup(struct app *app, const char *operand, struct storage **ret_storage, struct backup_entry *ret,
+/* The option that says which database "latest" means. */
+#define OPT_OF_DATABASE(A, field)                                                            \
+	OPT_STRING(A, field, .long_name = "database", .metavar = "NAME",                     \
+		.help = "\"latest\" means this database's; needed when the repository has several")
+/* Finds the backup of an operand: id, unique prefix, "latest" (of database, may be NULL), or path/URL
+ * of an archive. */
+bool find_backup(struct app *app, const char *operand, const char *database, struct storage **ret_storage, struct backup_entry *ret,
 	struct error *err);
 /* The connection options as given. */
 struct pg_params server_params(const struct app *app, const char *application_name);

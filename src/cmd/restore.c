@@ -12,11 +12,11 @@
 #include "xalloc.h"
 
 struct restore_args {
-	const char *to_db, *bindir;
+	const char *to_db, *bindir, *database;
 	int64_t jobs;
 	struct strvec tables, schemas;
 	bool create, clean, if_exists, no_owner, no_privileges, schema_only, data_only;
-	bool list, no_check, keep_going, into_nonempty, disable_triggers, no_tablespaces;
+	bool list, no_check, no_verify, keep_going, into_nonempty, disable_triggers, no_tablespaces;
 };
 
 #define A struct restore_args
@@ -30,6 +30,7 @@ static const struct option restore_options[] = {
 	OPT_FLAG(A, clean, .short_name = 'c', .long_name = "clean", .help = "drop the backup's objects first"),
 	OPT_FLAG(A, if_exists, .long_name = "if-exists", .help = "with --clean: pass over what is not there"),
 	OPT_GROUP("What"),
+	OPT_OF_DATABASE(A, database),
 	OPT_LIST(A, tables, .short_name = 't', .long_name = "table", .metavar = "NAME",
 		.help = "only this table (NAME or SCHEMA.NAME, wildcards * and ?) with all that belongs to it"),
 	OPT_LIST(A, schemas, .long_name = "schema", .metavar = "NAME", .help = "only what is in this schema"),
@@ -46,6 +47,8 @@ static const struct option restore_options[] = {
 		.help = "with --data-only: fire no triggers and check no foreign keys while loading (superuser)"),
 	OPT_FLAG(A, no_check, .long_name = "no-check",
 		.help = "do not read the rows back to compare them with the backup"),
+	OPT_FLAG(A, no_verify, .long_name = "no-verify",
+		.help = "with --clean: do not prove every stored byte before anything is dropped"),
 	OPT_FLAG(A, keep_going, .long_name = "keep-going", .help = "do not stop at the first definition that fails"),
 	OPT_PATH(A, bindir, .long_name = "pg-bindir", .metavar = "DIR", .env = "DBOPS_PG_BINDIR",
 		.config_key = "pg_bindir", .complete = COMPLETE_DIR,
@@ -277,7 +280,7 @@ static bool restore_into(struct app *app, const struct restore_args *a, struct r
 
 	log_info(&app->log, "restore.done", "restored %" PRId64 " rows into database \"%s\" in %.1f s", result.rows, c->database,
 		result.seconds);
-	if (result.unchecked || app->warnings)
+	if (result.unchecked || src->left_out || app->warnings)
 		app->status = EXIT_WARNING;
 	if (app->report.format == FORMAT_JSON) {
 		if (!report_document(&app->report, fill_summary, &s, err))
@@ -333,6 +336,7 @@ static void fill_options(const struct restore_args *a, struct restore_options *o
 		.data_only = a->data_only,
 		.keep_going = a->keep_going,
 		.no_check = a->no_check,
+		.no_verify = a->no_verify,
 		.tables = a->tables,
 		.schemas = a->schemas,
 	};
@@ -349,7 +353,7 @@ static bool restore_command_run(struct app *app, const void *data, struct error 
 	struct restore_options o;
 
 	if (!check_arguments(app, a, err) ||
-		!(foreign ? refuse_unfinished(operand, err) : find_backup(app, operand, &s, &e, err)))
+		!(foreign ? refuse_unfinished(operand, err) : find_backup(app, operand, a->database, &s, &e, err)))
 		return false;
 	fill_options(a, &o);
 	if (!restore_open(&src, s, foreign ? NULL : &e, operand, &o, err))

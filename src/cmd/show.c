@@ -8,6 +8,15 @@
 #include "fingerprint.h"
 #include "repository.h"
 
+struct show_args {
+	const char *database;
+};
+
+static const struct option show_options[] = {
+	OPT_OF_DATABASE(struct show_args, database),
+	OPT_END,
+};
+
 static const struct operand show_operands[] = {
 	{ .name = "BACKUP", .min = 1, .max = 1, .complete = COMPLETE_BACKUP,
 		.help = "id, its unique beginning, \"latest\", or path or URL of an archive" },
@@ -142,11 +151,11 @@ static void print_table(struct report *r, const struct manifest_file *f)
 
 static bool show_run(struct app *app, const void *data, struct error *err)
 {
+	const struct show_args *a = data;
 	_cleanup_storage_ struct storage *s = NULL;
 	_cleanup_entry_ struct backup_entry e = { 0 };
 
-	(void)data;
-	if (!find_backup(app, app->operands.items[0], &s, &e, err))
+	if (!find_backup(app, app->operands.items[0], a->database, &s, &e, err))
 		return false;
 	if (app->report.format == FORMAT_TABLE)
 		print_header(app->report.out, &e);
@@ -166,9 +175,11 @@ const struct command show_command = {
 	.summary = "show what a backup holds, table by table",
 	.detail = "Shows where a backup comes from, what is not in it, when it was last proven, and each table's rows, "
 		  "bytes and fingerprint.",
+	.options = show_options,
 	.operands = show_operands,
 	.columns = show_columns,
 	.examples = show_examples,
+	.args_size = sizeof(struct show_args),
 	.needs = NEED_REPOSITORY,
 	.flags = COMMAND_ROWS,
 	.run = show_run,

@@ -14,7 +14,7 @@
 struct verify_args {
 	bool quick, restore, keep, no_record;
 	int64_t jobs;
-	const char *bindir, *run_as, *scratch_dir;
+	const char *bindir, *run_as, *scratch_dir, *database;
 };
 
 #define A struct verify_args
@@ -24,6 +24,7 @@ static const struct option verify_options[] = {
 	OPT_FLAG(A, restore, .long_name = "restore",
 		.help = "also restore into a scratch PostgreSQL that dbops starts, and compare every table"),
 	OPT_GROUP("How"),
+	OPT_OF_DATABASE(A, database),
 	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "verify.jobs",
 		.fallback = "2", .min = 1, .max = 128, .help = "threads, and connections of the test restore"),
 	OPT_PATH(A, scratch_dir, .long_name = "scratch-dir", .metavar = "DIR", .config_key = "verify.scratch_dir",
@@ -193,7 +194,7 @@ static bool verify_run(struct app *app, const void *data, struct error *err)
 
 	if (a->quick && a->restore)
 		return error_set(err, EXIT_USAGE, "--quick and --restore exclude each other");
-	if (!find_backup(app, app->operands.items[0], &s, &e, err))
+	if (!find_backup(app, app->operands.items[0], a->database, &s, &e, err))
 		return false;
 	if (!run_depths(app, a, s, &e, &o, err))
 		return false;

@@ -75,9 +75,25 @@ static void judge_complete(struct prune_plan *p, const struct prune_options *o, 
 	vec_release(&list);
 }
 
-/* A folder without a manifest: dead when nothing in it is younger than the lease. */
+struct uploads {
+	struct storage_upload *items;
+	size_t len;
+};
+
+static void uploads_release(struct uploads *u)
+{
+	for (size_t i = 0; i < u->len; i++) {
+		free(u->items[i].key);
+		free(u->items[i].upload_id);
+	}
+	free(u->items);
+}
+#define _cleanup_uploads_ _cleanup_(uploads_release)
+
+/* A folder without a manifest: dead when nothing in it is younger than the lease, uploads that are
+ * not finished yet included (they are no objects). */
 static bool judge_incomplete(struct storage *s, struct prune_plan *p, const struct prune_options *o,
-	const struct backup_entry *e, int64_t now, struct error *err)
+	const struct backup_entry *e, const struct uploads *uploads, int64_t now, struct error *err)
 {
 	_cleanup_listing_ struct storage_listing keys = { 0 };
 	int64_t newest = 0;
@@ -90,6 +106,9 @@ static bool judge_incomplete(struct storage *s, struct prune_plan *p, const stru
 		return false;
 	for (size_t i = 0; i < keys.len; i++)
 		newest = keys.items[i].mtime > newest ? keys.items[i].mtime : newest;
+	for (size_t i = 0; i < uploads->len; i++)
+		if (strncmp(uploads->items[i].key, e->prefix, strlen(e->prefix)) == 0 && uploads->items[i].started > newest)
+			newest = uploads->items[i].started;
 	if (!newest)
 		repo_id_time(e->id, &newest); /* a store without times: the id has one */
 	if (newest > now - o->lease_ms * 1000)
@@ -109,28 +128,32 @@ static bool is_own_key(const char *key)
 	return id && repo_id_time(id, &ignored);
 }
 
-static bool judge_uploads(struct storage *s, struct prune_plan *p, const struct prune_options *o, int64_t now,
+static void judge_uploads(struct prune_plan *p, const struct prune_options *o, struct uploads *uploads, int64_t now)
+{
+	for (size_t i = 0; i < uploads->len; i++) {
+		struct storage_upload *u = &uploads->items[i];
+		struct prune_item *item;
+
+		if (!is_own_key(u->key) || u->started > now - o->lease_ms * 1000)
+			continue;
+		item = add_item(p, PRUNE_ABORT, NULL, u->started, xstrdup("multipart upload older than the lease"));
+		item->key = steal(u->key);
+		item->upload_id = steal(u->upload_id);
+	}
+}
+
+static bool judge_leftovers(struct storage *s, struct prune_plan *p, const struct prune_options *o, int64_t now,
 	struct error *err)
 {
-	struct storage_upload *uploads = NULL;
-	size_t n = 0;
+	_cleanup_uploads_ struct uploads uploads = { 0 };
 
-	if (!s->ops->uploads)
-		return true;
-	if (!s->ops->uploads(s, "", &uploads, &n, err))
+	if (s->ops->uploads && !s->ops->uploads(s, "", &uploads.items, &uploads.len, err))
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (is_own_key(uploads[i].key) && uploads[i].started <= now - o->lease_ms * 1000) {
-			struct prune_item *item = add_item(p, PRUNE_ABORT, NULL, uploads[i].started,
-				xstrdup("multipart upload older than the lease"));
-
-			item->key = steal(uploads[i].key);
-			item->upload_id = steal(uploads[i].upload_id);
-		}
-		free(uploads[i].key);
-		free(uploads[i].upload_id);
-	}
-	free(uploads);
+	for (size_t i = 0; i < p->catalog.len; i++)
+		if (!p->catalog.items[i].complete &&
+			!judge_incomplete(s, p, o, &p->catalog.items[i], &uploads, now, err))
+			return false;
+	judge_uploads(p, o, &uploads, now);
 	return true;
 }
 
@@ -146,12 +169,7 @@ bool prune_make(struct storage *s, const struct prune_options *o, struct prune_p
 	if (!catalog_load(s, &ret->catalog, err))
 		return false;
 	judge_complete(ret, o, now);
-	if (!o->sweep)
-		return true;
-	for (size_t i = 0; i < ret->catalog.len; i++)
-		if (!ret->catalog.items[i].complete && !judge_incomplete(s, ret, o, &ret->catalog.items[i], now, err))
-			return false;
-	return judge_uploads(s, ret, o, now, err);
+	return !o->sweep || judge_leftovers(s, ret, o, now, err);
 }
 
 /* Manifest first: from then on it is no backup any more, whatever happens. */

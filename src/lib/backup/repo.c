@@ -278,6 +278,21 @@ static bool take_entry(struct storage *s, struct catalog *c, size_t i, struct ba
 	return error_detail(err, "%s.", ret->problem);
 }
 
+/* "latest" of what? Two databases in one repository must not stand for each other. */
+static bool one_series(const struct catalog *c, struct error *err)
+{
+	for (size_t i = 1; i < c->len; i++) {
+		autofree char *a = repo_database(c->items[0].series), *b = repo_database(c->items[i].series);
+
+		if (strcmp(a, b) == 0)
+			continue;
+		error_set(err, EXIT_USAGE, "\"latest\" is not clear: there are backups of several databases");
+		error_detail(err, "Among them \"%s\" and \"%s\".", a, b);
+		return error_hint(err, "Add --database NAME, or give the id.");
+	}
+	return true;
+}
+
 static bool find_latest(struct storage *s, const char *series, struct catalog *c, struct backup_entry *ret,
 	struct error *err)
 {
@@ -288,15 +303,17 @@ static bool find_latest(struct storage *s, const char *series, struct catalog *c
 			continue;
 		if (!load_entry(s, e, err))
 			return false;
-		if (e->complete)
+		/* a damaged one is not passed over: "latest" would quietly mean an older backup */
+		if (e->complete || !e->unfinished)
 			return take_entry(s, c, i, ret, err);
 	}
 	return not_found(s, "latest", c, err);
 }
 
-bool catalog_find(struct storage *s, const char *series, const char *operand, struct backup_entry *ret,
+bool catalog_find(struct storage *s, const char *database, const char *operand, struct backup_entry *ret,
 	struct error *err)
 {
+	autofree char *series = database ? repo_series(database) : NULL;
 	_cleanup_catalog_ struct catalog c = { 0 };
 	size_t found = SIZE_MAX;
 
@@ -304,7 +321,7 @@ bool catalog_find(struct storage *s, const char *series, const char *operand, st
 	if (!catalog_scan(s, &c, err))
 		return false;
 	if (strcmp(operand, "latest") == 0)
-		return find_latest(s, series, &c, ret, err);
+		return (series || one_series(&c, err)) && find_latest(s, series, &c, ret, err);
 	for (size_t i = 0; i < c.len; i++) {
 		const char *id = c.items[i].id;
 

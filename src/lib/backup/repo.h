@@ -48,9 +48,10 @@ void catalog_release(struct catalog *c);
 /* All backups below the storage's root, oldest first, incomplete ones included. */
 bool catalog_load(struct storage *s, struct catalog *ret, struct error *err);
 
-/* Finds one: id, unique prefix of an id, or "latest" (the newest complete one; of series only when
- * series is not NULL). Loads its manifest whole. EXIT_NOT_FOUND, EXIT_USAGE (ambiguous). */
-bool catalog_find(struct storage *s, const char *series, const char *operand, struct backup_entry *ret,
+/* Finds one: id, unique prefix of an id, or "latest" (the newest complete one of database; NULL when
+ * the repository has only one). Loads its manifest whole. EXIT_NOT_FOUND, EXIT_USAGE (ambiguous),
+ * EXIT_DAMAGED (also when the newest has a manifest that cannot be read). */
+bool catalog_find(struct storage *s, const char *database, const char *operand, struct backup_entry *ret,
 	struct error *err);
 /* The backup that is the storage's root itself (path or URL of an archive). */
 bool catalog_open_root(struct storage *s, struct backup_entry *ret, struct error *err);

@@ -8,6 +8,7 @@
 #include "load.h"
 #include "restore_drop.h"
 #include "restore_tool.h"
+#include "verify.h"
 #include "xalloc.h"
 
 void restore_result_release(struct restore_result *r)
@@ -116,13 +117,36 @@ static bool run_tool(struct phases *p, const char *section, bool without_table_d
 	return restore_tool_run(p->src, p->c, p->o, &part, p->log, p->cancel, err);
 }
 
+/* Nothing of a live database is dropped for a backup that cannot replace it. */
+static bool prove_before_drop(struct phases *p, struct error *err)
+{
+	_cleanup_verify_ struct verify_result found = { 0 };
+
+	if (p->o->no_verify || !p->src->entry)
+		return true;
+	log_info(p->log, "restore.verify", "proving the backup before anything is dropped");
+	if (!verify_full(p->src->storage, p->src->entry, p->o->jobs, p->log, p->cancel, &found, err))
+		return false;
+	if (!found.problems.len)
+		return true;
+	error_set(err, EXIT_DAMAGED, "backup \"%s\" is damaged: nothing was dropped", p->src->entry->manifest.id);
+	error_detail(err, "%zu problems; first: file \"%s\": %s.", found.problems.len, found.problems.items[0].file,
+		found.problems.items[0].what);
+	return error_hint(err, "Choose another backup; \"dbops verify\" names all problems of this one.");
+}
+
+static bool clean(struct phases *p, struct error *err)
+{
+	return prove_before_drop(p, err) && restore_drop(p->src, p->c, p->o->if_exists, err);
+}
+
 static bool definitions(struct phases *p, struct error *err)
 {
 	double before = clock_monotonic();
 
 	if (p->o->data_only)
 		return p->o->no_check || find_filled_tables(p->src, p->c, &p->filled, err);
-	if (p->o->clean && !restore_drop(p->src, p->c, p->o->if_exists, err))
+	if (p->o->clean && !clean(p, err))
 		return false;
 	log_info(p->log, "restore.definitions", "creating the definitions");
 
@@ -203,7 +227,7 @@ static bool run_foreign(struct phases *p, struct error *err)
 	const struct restore_options *o = p->o;
 
 	log_info(p->log, "restore.foreign", "pg_restore does the whole restore: this archive has no row counts to check");
-	if (o->clean && p->src->selected && !o->data_only && !restore_drop(p->src, p->c, o->if_exists, err))
+	if (o->clean && p->src->selected && !o->data_only && !clean(p, err))
 		return false;
 	return run_tool(p, NULL, false, o->jobs, err);
 }

@@ -20,7 +20,7 @@ struct restore_options {
 	int64_t jobs;
 	const char *bindir;
 	bool clean, if_exists, no_owner, no_privileges, no_tablespaces, disable_triggers;
-	bool schema_only, data_only, keep_going, no_check, no_subscriptions;
+	bool schema_only, data_only, keep_going, no_check, no_verify, no_subscriptions;
 	struct strvec tables, schemas; /* "name" or "schema.name", shell wildcards; borrowed */
 	bool fast_and_unsafe;          /* scratch server: nobody needs its durability */
 };

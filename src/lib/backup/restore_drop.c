@@ -4,11 +4,15 @@
 #include "session.h"
 #include "xalloc.h"
 
-/* Locks of one transaction are limited (max_locks_per_transaction): commit now and then. */
-#define DROPS_PER_TRANSACTION 500
+static bool is_object_group(const struct toc_entry *e)
+{
+	return strcmp(e->desc, "BLOB METADATA") == 0;
+}
 
 static bool is_droppable(const struct toc_entry *e)
 {
+	if (is_object_group(e)) /* archive 1.16: pg_restore itself drops the objects that its lines name */
+		return e->defn != NULL;
 	/* the database itself stays, and so does the schema that every database has */
 	if (strncmp(e->desc, "DATABASE", 8) == 0 || (strcmp(e->desc, "SCHEMA") == 0 && strcmp(e->tag, "public") == 0))
 		return false;
@@ -42,14 +46,38 @@ struct drop {
 	bool done, deferred;
 };
 
+/* From archive 1.16 on large objects come in groups, and their drop statement is no statement. */
+static char *drop_statement(const struct toc_entry *e)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	bool any = false;
+
+	if (!is_object_group(e))
+		return xstrdup(e->drop_stmt);
+	strbuf_adds(&sql, "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY ('{");
+	for (const char *p = e->defn; *p;) {
+		char *end;
+		unsigned long oid = strtoul(p, &end, 10);
+
+		if (end == p)
+			break;
+		strbuf_addf(&sql, "%s%lu", any ? "," : "", oid);
+		any = true;
+		p = end + strspn(end, " \r\n");
+	}
+	strbuf_adds(&sql, "}'::pg_catalog.oid[])");
+	return strbuf_detach(&sql);
+}
+
 /* Tries one; false + err only when the session itself failed. */
 static bool try_drop(struct pg_conn *c, struct drop *d, bool if_exists, struct error *refused, struct error *err)
 {
 	_cleanup_error_ struct error failed = ERROR_INIT;
+	autofree char *sql = drop_statement(d->entry);
 
 	if (!pg_exec(c, err, "SAVEPOINT drop_one"))
 		return false;
-	if (pg_exec(c, &failed, d->entry->drop_stmt)) {
+	if (pg_exec(c, &failed, sql)) {
 		d->done = true;
 		return pg_exec(c, err, "RELEASE SAVEPOINT drop_one");
 	}
@@ -69,8 +97,7 @@ static bool try_drop(struct pg_conn *c, struct drop *d, bool if_exists, struct e
 static bool drop_pass(struct pg_conn *c, struct drop *drops, size_t n, bool if_exists, size_t *ret_left,
 	size_t *ret_dropped, struct error *refused, struct error *err)
 {
-	size_t in_transaction = 0;
-	bool ok = pg_exec(c, err, "BEGIN");
+	bool ok = true;
 
 	*ret_left = *ret_dropped = 0;
 	for (size_t i = 0; ok && i < n; i++) {
@@ -79,33 +106,41 @@ static bool drop_pass(struct pg_conn *c, struct drop *drops, size_t n, bool if_e
 		ok = try_drop(c, &drops[i], if_exists, refused, err);
 		*ret_left += !drops[i].done;
 		*ret_dropped += drops[i].done;
-		if (++in_transaction == DROPS_PER_TRANSACTION) {
-			ok = ok && pg_exec(c, err, "COMMIT; BEGIN");
-			in_transaction = 0;
-		}
 	}
-	return ok && pg_exec(c, err, "COMMIT");
+	return ok;
 }
 
-bool restore_drop(const struct restore_source *src, struct pg_conn *c, bool if_exists, struct error *err)
+/* The constraint of a partition cannot go before its parent's: such ones wait for a later pass. */
+static bool drop_all(struct pg_conn *c, struct drop *drops, size_t n, bool if_exists, struct error *err)
 {
-	autofree const struct toc_entry **list = NULL;
-	size_t n = restore_drop_statements(src, &list), left = n, dropped = 1;
-	autofree struct drop *drops = xcalloc(n, sizeof(*drops));
-	_cleanup_conn_ struct pg_conn *session = pg_clone(c, NULL, NULL, err);
+	size_t left = n, dropped = 1;
 
-	if (!session || !session_pin(session, NULL, err))
-		return false;
-	for (size_t i = 0; i < n; i++)
-		drops[i].entry = list[i];
-	/* the constraint of a partition cannot go before its parent's: such ones wait for a later pass */
 	while (left && dropped) {
 		_cleanup_error_ struct error refused = ERROR_INIT;
 
-		if (!drop_pass(session, drops, n, if_exists, &left, &dropped, &refused, err))
+		if (!drop_pass(c, drops, n, if_exists, &left, &dropped, &refused, err))
 			return false;
 		if (left && !dropped)
 			return error_move(err, &refused);
 	}
 	return true;
+}
+
+bool restore_drop(const struct restore_source *src, struct pg_conn *c, bool if_exists, struct error *err)
+{
+	autofree const struct toc_entry **list = NULL;
+	size_t n = restore_drop_statements(src, &list);
+	autofree struct drop *drops = xcalloc(n, sizeof(*drops));
+	_cleanup_conn_ struct pg_conn *session = pg_clone(c, NULL, NULL, err);
+
+	if (!session || !session_pin(session, NULL, err) || !pg_exec(session, err, "BEGIN"))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		drops[i].entry = list[i];
+	/* one transaction: either everything goes or nothing does; closing the session rolls back */
+	if (drop_all(session, drops, n, if_exists, err))
+		return pg_exec(session, err, "COMMIT");
+	if (strcmp(err->sqlstate, "53200") == 0)
+		error_hint(err, "Raise max_locks_per_transaction, or restore into a new database instead of --clean.");
+	return error_prefix(err, "nothing was dropped");
 }

@@ -3,7 +3,7 @@
  * restore_drop.h - --clean: drops what the archive is about to create.
  *
  * pg_restore's sections cannot do it: a table cannot go while another's foreign key (a later
- * section) refers to it. The archive's own drop statements run in reverse order, in one go.
+ * section) refers to it. The archive's own drop statements run in reverse order, all in one transaction.
  */
 #ifndef DBOPS_RESTORE_DROP_H
 #define DBOPS_RESTORE_DROP_H

@@ -9,6 +9,7 @@
 #include "archive_reader.h"
 #include "clock.h"
 #include "codec.h"
+#include "consistency.h"
 #include "fs.h"
 #include "select.h"
 #include "xalloc.h"
@@ -178,6 +179,8 @@ static bool open_backup(struct restore_source *src, const struct restore_options
 	src->foreign = src->entry->manifest.fallback;
 	if (!backup_read_file(src->storage, src->entry, "toc.dat", &toc, err) ||
 		!parse_toc(src, toc.buf, toc.len, true, err))
+		return false;
+	if (!src->foreign && !consistency_check(&src->toc, &src->entry->manifest, err))
 		return false;
 	src->path = local_folder(src->storage, src->entry);
 	if (src->path)

@@ -34,6 +34,7 @@ static bool matches_schema(const struct toc_entry *e, const char *pattern)
 struct selection {
 	const struct toc *toc;
 	bool *selected;
+	bool *named; /* by the user's own words */
 	const struct toc_entry **by_id; /* sorted: a damaged TOC may have any ids, so they index nothing */
 	struct { size_t *items; size_t len, alloc; } schemas; /* entries that are schemas */
 };
@@ -73,7 +74,7 @@ static bool select_matching(struct selection *s, const struct strvec *patterns,
 
 		for (size_t i = 0; i < s->toc->len; i++)
 			if (matches(&s->toc->items[i], patterns->items[k]))
-				s->selected[i] = any = true;
+				s->selected[i] = s->named[i] = any = true;
 		if (!any) {
 			error_set(err, EXIT_NOT_FOUND, "the backup has no %s \"%s\"", what, patterns->items[k]);
 			return error_hint(err, "See \"dbops restore BACKUP --list\" for what it has.");
@@ -195,6 +196,74 @@ static size_t leave_out_incomplete(struct selection *s)
 	return total;
 }
 
+/* The partitions of a selected table: "TABLE ATTACH" has the partition's name and depends on both. */
+static bool add_partitions(struct selection *s)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < s->toc->len; i++) {
+		const struct toc_entry *e = &s->toc->items[i];
+		bool parent = false;
+		int child = -1;
+
+		if (strcmp(e->desc, "TABLE ATTACH") != 0)
+			continue;
+		for (size_t d = 0; d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			if (k >= 0 && strcmp(s->toc->items[k].tag, e->tag) == 0 && s->toc->items[k].schema && e->schema &&
+				strcmp(s->toc->items[k].schema, e->schema) == 0)
+				child = k;
+			else
+				parent = parent || (k >= 0 && s->selected[k]);
+		}
+		if (parent && child >= 0 && !s->selected[child])
+			s->selected[child] = changed = true;
+	}
+	return changed;
+}
+
+/* Foreign keys of selected tables to tables that are not. */
+static size_t count_lost_keys(const struct selection *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->toc->len; i++) {
+		const struct toc_entry *e = &s->toc->items[i];
+		bool ours = false;
+
+		for (size_t d = 0; !s->selected[i] && strcmp(e->desc, "FK CONSTRAINT") == 0 && d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			/* "table constraint" is the tag: the table that has the key, not the one it refers to */
+			ours = ours || (k >= 0 && s->selected[k] && strcmp(s->toc->items[k].desc, "TABLE") == 0 &&
+					       strncmp(e->tag, s->toc->items[k].tag, strlen(s->toc->items[k].tag)) == 0);
+		}
+		n += ours;
+	}
+	return n;
+}
+
+/* What was asked for by name and cannot be restored alone is an error, not a smaller success. */
+static bool named_are_there(const struct selection *s, const struct strvec *tables, struct error *err)
+{
+	for (size_t i = 0; tables->len && i < s->toc->len; i++) {
+		const struct toc_entry *e = &s->toc->items[i];
+
+		if (!s->named[i] || s->selected[i])
+			continue;
+		error_set(err, EXIT_USAGE, "%s \"%s.%s\" cannot be restored alone", e->desc, e->schema ? e->schema : "", e->tag);
+		for (size_t d = 0; d < e->n_deps; d++) {
+			int k = index_of(s, e->deps[d]);
+
+			if (k >= 0 && !s->selected[k])
+				error_detail(err, "It needs %s \"%s\".", s->toc->items[k].desc, s->toc->items[k].tag);
+		}
+		return error_hint(err, "Name what it needs with further --table options.");
+	}
+	return true;
+}
+
 /* The session's settings always go with it. */
 static void add_settings(struct selection *s)
 {
@@ -205,29 +274,38 @@ static void add_settings(struct selection *s)
 			s->selected[i] = true;
 }
 
+static bool choose(struct selection *s, const struct strvec *tables, const struct strvec *schemas, size_t *ret_left_out,
+	struct error *err)
+{
+	if (!select_matching(s, tables, matches_relation, "table", err) ||
+		!select_matching(s, schemas, matches_schema, "schema", err))
+		return false;
+	for (bool changed = true; changed;) {
+		changed = add_owned_sequences(s);
+		changed = add_partitions(s) || changed;
+		changed = add_belonging(s) || changed;
+		changed = add_needed(s) || changed;
+	}
+	*ret_left_out = leave_out_incomplete(s) + count_lost_keys(s);
+	add_settings(s);
+	return named_are_there(s, tables, err);
+}
+
 bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, size_t *ret_left_out,
 	struct error *err)
 {
-	autofree bool *selected = xcalloc(t->len, sizeof(*selected));
-	struct selection s = { .toc = t, .selected = selected };
+	autofree bool *selected = xcalloc(t->len, sizeof(*selected)), *named = xcalloc(t->len, sizeof(*named));
+	struct selection s = { .toc = t, .selected = selected, .named = named };
+	bool ok = true;
 
 	*ret_left_out = 0;
-	if (!tables->len && !schemas->len) {
+	if (tables->len || schemas->len) {
+		build_index(&s);
+		ok = choose(&s, tables, schemas, ret_left_out, err);
+		free(s.by_id);
+		vec_release(&s.schemas);
+	} else {
 		memset(selected, true, t->len * sizeof(*selected));
-		return steal(selected);
 	}
-	if (!select_matching(&s, tables, matches_relation, "table", err) ||
-		!select_matching(&s, schemas, matches_schema, "schema", err))
-		return NULL;
-	build_index(&s);
-	for (bool changed = true; changed;) {
-		changed = add_owned_sequences(&s);
-		changed = add_belonging(&s) || changed;
-		changed = add_needed(&s) || changed;
-	}
-	*ret_left_out = leave_out_incomplete(&s);
-	add_settings(&s);
-	free(s.by_id);
-	vec_release(&s.schemas);
-	return steal(selected);
+	return ok ? steal(selected) : NULL;
 }

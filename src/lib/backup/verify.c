@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "archive_reader.h"
 #include "clock.h"
+#include "consistency.h"
 #include "crew.h"
 #include "xalloc.h"
 
@@ -294,6 +295,27 @@ static bool check_plain_files(struct storage *s, const struct backup_entry *e, c
 	return true;
 }
 
+/* A table that is only in one of the two would be restored empty, or never looked at. */
+static bool check_toc(struct storage *s, const struct backup_entry *e, struct verify_result *ret, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_error_ struct error damage = ERROR_INIT;
+	struct toc toc = { 0 };
+	bool ok = backup_read_file(s, e, "toc.dat", &text, &damage) &&
+		  toc_parse(text.buf, text.len, TOC_KEEP_DATA, true, &toc, &damage) &&
+		  consistency_check(&toc, &e->manifest, &damage);
+
+	toc_release(&toc);
+	if (ok)
+		return true;
+	if (damage.code != EXIT_DAMAGED)
+		return error_move(err, &damage);
+	/* check_plain_files() has named a file whose hash is wrong */
+	if (text.len)
+		verify_add_problem(ret, "toc.dat", NULL, -1, damage.detail ? damage.detail : damage.message);
+	return true;
+}
+
 static bool check_blocks(struct storage *s, const struct backup_entry *e, int64_t jobs, struct log *log,
 	const struct cancel *cancel, struct verify_result *ret, struct error *err)
 {
@@ -328,7 +350,7 @@ bool verify_full(struct storage *s, const struct backup_entry *e, int64_t jobs, 
 	*ret = (struct verify_result){ 0 };
 	ok = verify_presence(s, e->prefix, &e->manifest, ret, err) && check_plain_files(s, e, cancel, ret, err);
 	if (ok && !e->manifest.fallback)
-		ok = check_blocks(s, e, jobs, log, cancel, ret, err);
+		ok = check_toc(s, e, ret, err) && check_blocks(s, e, jobs, log, cancel, ret, err);
 	ret->seconds = clock_monotonic() - started;
 	return ok;
 }

@@ -119,6 +119,21 @@ static void add_differences(const struct restore_result *r, struct verify_result
 		verify_add_problem(ret, "", NULL, -1, r->differences.items[i]);
 }
 
+/* The scratch server takes whatever PostgreSQL takes: what it refuses is wrong with the backup. Lost
+ * connections, full disks and stop requests are not. */
+static bool is_backups_fault(const struct error *err)
+{
+	switch (err->code) {
+	case EXIT_REFUSED:
+	case EXIT_DAMAGED:
+	case EXIT_NOT_FOUND:
+	case EXIT_PERMISSION:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool prove(struct restore_source *src, struct scratch *scratch, const struct restore_options *ro,
 	struct log *log, const struct cancel *cancel, struct verify_result *ret, double *ret_restore_seconds,
 	struct error *err)
@@ -130,10 +145,15 @@ static bool prove(struct restore_source *src, struct scratch *scratch, const str
 	if (!c || !extensions_available(src, c, err) || !create_roles(src->storage, src->entry, c, err))
 		return false;
 	if (!restore_run(src, c, ro, log, cancel, &result, err)) {
-		/* the server took everything else: what it refuses is wrong with the backup */
-		if (err->code == EXIT_REFUSED)
-			err->code = EXIT_DAMAGED;
-		return error_prefix(err, "the backup does not restore");
+		if (!is_backups_fault(err))
+			return error_prefix(err, "the restore could not be proven");
+
+		autofree char *what = xasprintf("it does not restore: %s%s%s", err->message, err->detail ? ": " : "",
+			err->detail ? err->detail : "");
+
+		verify_add_problem(ret, "", NULL, -1, what);
+		error_release(err);
+		return true;
 	}
 	*ret_restore_seconds = result.seconds - result.seconds_check;
 	ret->rows = result.rows;
