@@ -223,6 +223,14 @@ static bool add_partitions(struct selection *s)
 	return changed;
 }
 
+/* "table constraint" is the tag of a key: the table that has it, not the one it refers to. */
+static bool is_key_of(const struct toc_entry *key, const struct toc_entry *table)
+{
+	size_t n = strlen(table->tag);
+
+	return strcmp(table->desc, "TABLE") == 0 && strncmp(key->tag, table->tag, n) == 0 && key->tag[n] == ' ';
+}
+
 /* Foreign keys of selected tables to tables that are not. */
 static size_t count_lost_keys(const struct selection *s)
 {
@@ -235,9 +243,7 @@ static size_t count_lost_keys(const struct selection *s)
 		for (size_t d = 0; !s->selected[i] && strcmp(e->desc, "FK CONSTRAINT") == 0 && d < e->n_deps; d++) {
 			int k = index_of(s, e->deps[d]);
 
-			/* "table constraint" is the tag: the table that has the key, not the one it refers to */
-			ours = ours || (k >= 0 && s->selected[k] && strcmp(s->toc->items[k].desc, "TABLE") == 0 &&
-					       strncmp(e->tag, s->toc->items[k].tag, strlen(s->toc->items[k].tag)) == 0);
+			ours = ours || (k >= 0 && s->selected[k] && is_key_of(e, &s->toc->items[k]));
 		}
 		n += ours;
 	}
