@@ -155,6 +155,22 @@ static void test_foreign_key_stays_out(void **state)
 	strvec_push(&f->tables, "child");
 	apply(f);
 	check_members(f, child_members, LENGTH(child_members));
+	assert_int_equal(f->left_out, 1); /* and it is said */
+}
+
+/* A key that refers to the selected table is not one of its own, even when the names begin alike. */
+static void test_foreign_key_of_another(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < f->toc.len; i++)
+		if (strcmp(f->toc.items[i].tag, "child child_parent_id_fkey") == 0) {
+			free(f->toc.items[i].tag);
+			f->toc.items[i].tag = xstrdup("parents_child parents_child_fkey");
+		}
+	strvec_push(&f->tables, "parent");
+	apply(f);
+	assert_int_equal(f->left_out, 0);
 }
 
 static void test_foreign_key_between_selected(void **state)
@@ -220,15 +236,34 @@ static void test_table_and_schema(void **state)
 	assert_int_equal(count(f), LENGTH(child_members) + LENGTH(odd_members) - 3);
 }
 
-/* A view without its table cannot be created; it is counted, not silently forgotten. */
+/* A view without its table cannot be created: asked for by name, that is an error, which says what is missing. */
 static void test_view_alone(void **state)
 {
 	struct fixture *f = *state;
 
 	strvec_push(&f->tables, "v");
+	assert_null(select_entries(&f->toc, &f->tables, &f->schemas, &f->left_out, &f->err));
+	assert_int_equal(f->err.code, EXIT_USAGE);
+	assert_non_null(strstr(f->err.message, "\"public.v\""));
+	assert_non_null(strstr(f->err.detail, "TABLE \"parent\""));
+	strvec_push(&f->tables, "parent");
 	apply(f);
-	assert_false(has(f, "VIEW", "v"));
-	assert_int_equal(f->left_out, 1);
+	assert_true(has(f, "VIEW", "v"));
+}
+
+static void test_partitions(void **state)
+{
+	static const struct member members[] = {
+		{ "ENCODING", "ENCODING" }, { "STDSTRINGS", "STDSTRINGS" }, { "SEARCHPATH", "SEARCHPATH" }, { "TYPE", "mood" },
+		{ "TABLE", "h" }, { "TABLE", "h0" }, { "TABLE", "h1" }, { "TABLE ATTACH", "h0" }, { "TABLE ATTACH", "h1" },
+		{ "TABLE DATA", "h0" }, { "TABLE DATA", "h1" },
+	};
+	struct fixture *f = *state;
+
+	strvec_push(&f->tables, "public.h");
+	apply(f);
+	check_members(f, members, LENGTH(members));
+	assert_int_equal(f->left_out, 0);
 }
 
 static void test_not_found(void **state)
@@ -269,12 +304,14 @@ int main(void)
 		CASE(test_identity),
 		CASE(test_needed_objects),
 		CASE(test_foreign_key_stays_out),
+		CASE(test_foreign_key_of_another),
 		CASE(test_foreign_key_between_selected),
 		CASE(test_names),
 		CASE(test_schema),
 		CASE(test_schema_public),
 		CASE(test_table_and_schema),
 		CASE(test_view_alone),
+		CASE(test_partitions),
 		CASE(test_not_found),
 	};
 
