@@ -64,7 +64,7 @@ static const struct operand restore_operands[] = {
 };
 
 static const struct column restore_columns[] = {
-	{ "dump_id", "ID", CELL_INT, 0, "number of the entry, as in pg_restore -l" },
+	{ "dump_id", "ID", CELL_ID, 0, "number of the entry, as in pg_restore -l" },
 	{ "section", "SECTION", CELL_TEXT, 0, "none, pre-data, data or post-data" },
 	{ "kind", "KIND", CELL_TEXT, 0, "what it is" },
 	{ "schema", "SCHEMA", CELL_TEXT, 0, "its schema" },
@@ -116,8 +116,9 @@ static bool print_entries(struct app *app, const struct restore_source *src, str
 		if (!src->selected[i])
 			continue;
 
+		autofree char *id = xasprintf("%d", e->dump_id);
 		const struct cell cells[] = {
-			CELL_OF_INT(e->dump_id),
+			CELL_OF_TEXT(id),
 			CELL_OF_TEXT(section_name(e->section)),
 			CELL_OF_TEXT(e->desc),
 			CELL_OF_TEXT(e->schema),

@@ -21,9 +21,12 @@ def test_create(dbops, shop, taken, new_db):
 
 
 def test_a_database_that_does_not_exist(dbops, taken, new_db):
-    result = dbops("restore", "latest", "--to-db", new_db, "--yes", expect=EXIT["not_found"])
-    assert new_db.name in result.stderr and "--create" in result.stderr
+    """It is created, and the plan says so before anything happens."""
+    plan = dbops("restore", "latest", "--to-db", new_db, "--dry-run")
+    assert f'the new database "{new_db.name}"' in plan.stdout + plan.stderr
     assert not new_db.exists
+    dbops("restore", "latest", "--to-db", new_db, "--yes")
+    assert new_db.exists
 
 
 def test_create_over_an_existing_database(dbops, taken, db):

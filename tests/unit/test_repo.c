@@ -75,8 +75,8 @@ static void test_new_id(void **state)
 
 	(void)state;
 	assert_int_equal(strncmp(a, "20261120T203616Z-", 17), 0);
-	assert_int_equal(strlen(a), 23);
-	assert_string_not_equal(a, b); /* 24 random bits */
+	assert_int_equal(strlen(a), 26);
+	assert_string_not_equal(a, b); /* 16 random bits */
 	assert_true(strcmp(a, later) < 0);
 	assert_true(repo_id_time(a, &back));
 	assert_int_equal(back, at / 1000000 * 1000000);
@@ -207,12 +207,13 @@ static void test_catalog(void **state)
 static void test_find(void **state)
 {
 	static const struct {
-		const char *series, *operand, *id; /* id NULL: refused with code */
+		const char *series, *operand, *id; /* series: the database; id NULL: refused with code */
 		enum exit_code code;
 	} cases[] = {
 		{ .operand = ID_1, .id = ID_1 },
 		{ .operand = "20260101", .id = ID_1 },
-		{ .operand = "latest", .id = ID_2 }, /* newer ones are not complete */
+		{ .operand = "latest", .code = EXIT_USAGE }, /* of which database? */
+		{ .series = "a/b", .operand = "latest", .id = ID_2 }, /* newer ones are not complete */
 		{ .series = "shop", .operand = "latest", .id = ID_1 },
 		{ .series = "none", .operand = "latest", .code = EXIT_NOT_FOUND },
 		{ .operand = "2026010", .code = EXIT_USAGE },

@@ -11,6 +11,7 @@ struct fixture {
 	struct error err;
 	bool *selected;
 	size_t left_out;
+	bool *companion;
 };
 
 static int setup(void **state)
@@ -34,13 +35,14 @@ static int teardown(void **state)
 	strvec_release(&f->schemas);
 	error_release(&f->err);
 	free(f->selected);
+	free(f->companion);
 	free(f);
 	return 0;
 }
 
 static void apply(struct fixture *f)
 {
-	f->selected = select_entries(&f->toc, &f->tables, &f->schemas, &f->left_out, &f->err);
+	f->selected = select_entries(&f->toc, &f->tables, &f->schemas, &f->companion, &f->left_out, &f->err);
 	if (!f->selected)
 		fail_msg("%s", f->err.message);
 }
@@ -242,7 +244,7 @@ static void test_view_alone(void **state)
 	struct fixture *f = *state;
 
 	strvec_push(&f->tables, "v");
-	assert_null(select_entries(&f->toc, &f->tables, &f->schemas, &f->left_out, &f->err));
+	assert_null(select_entries(&f->toc, &f->tables, &f->schemas, &f->companion, &f->left_out, &f->err));
 	assert_int_equal(f->err.code, EXIT_USAGE);
 	assert_non_null(strstr(f->err.message, "\"public.v\""));
 	assert_non_null(strstr(f->err.detail, "TABLE \"parent\""));
@@ -285,7 +287,7 @@ static void test_not_found(void **state)
 			strvec_push(&f->tables, cases[i].table);
 		if (cases[i].schema)
 			strvec_push(&f->schemas, cases[i].schema);
-		assert_null(select_entries(&f->toc, &f->tables, &f->schemas, &f->left_out, &f->err));
+		assert_null(select_entries(&f->toc, &f->tables, &f->schemas, &f->companion, &f->left_out, &f->err));
 		assert_int_equal(f->err.code, EXIT_NOT_FOUND);
 		if (!strstr(f->err.message, cases[i].words))
 			fail_msg("%s", f->err.message);

@@ -152,6 +152,9 @@ bool archive_reader_inflate(const struct archive_reader *r, const struct segment
 	codec_sha256(stored, b->stored, hash);
 	if (memcmp(hash, b->sha256, sizeof(hash)) != 0)
 		return damaged(r, s, block_in_segment, "its SHA-256 differs from the manifest's", err);
+	/* deflate writes at most 258 bytes for two bits: a record that promises more is no reason to allocate it */
+	if (b->raw / 1032 > b->stored)
+		return damaged(r, s, block_in_segment, "it cannot hold as much text as the manifest says", err);
 	strbuf_reset(raw);
 	strbuf_grow(raw, b->raw);
 	if (!inflate_block(stored, b->stored, raw->buf, b->raw))

@@ -210,6 +210,9 @@ static bool store_object_block(struct copier *c, struct data_file *f, const char
 static enum copy_result object_failed(struct copier *c, uint32_t oid, struct error *err)
 {
 	pg_error(err, c->conn, NULL, "cannot read large object %u", oid);
+	/* the large object functions give no SQLSTATE */
+	if (strstr(PQerrorMessage(c->conn->pg), "permission denied"))
+		err->code = EXIT_PERMISSION;
 	return PQstatus(c->conn->pg) == CONNECTION_BAD ? COPY_LOST : COPY_FAILED;
 }
 

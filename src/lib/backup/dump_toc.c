@@ -6,6 +6,7 @@
 #include <string.h>
 #include "fs.h"
 #include "proc.h"
+#include "temp.h"
 #include "toc.h"
 #include "xalloc.h"
 
@@ -140,8 +141,8 @@ static bool read_toc(const char *folder, struct strbuf *ret, struct error *err)
 bool dump_toc(const struct backup_options *o, const struct pg_tools *tools, const struct pg_conn *conn,
 	const char *snapshot, const struct cancel *cancel, struct strbuf *ret, struct error *err)
 {
-	autofree char *base = fs_make_temp_dir(NULL, "dbops-toc-", err);
-	autofree char *folder = base ? long_path(base, err) : NULL;
+	_cleanup_temp_ struct temp_dir base = { 0 };
+	autofree char *folder = temp_open(&base, "dbops-toc-", err) ? long_path(base.path, err) : NULL;
 	_cleanup_strvec_ struct strvec argv = { 0 };
 	_cleanup_strbuf_ struct strbuf errors = STRBUF_INIT;
 	_cleanup_error_ struct error unreadable = ERROR_INIT;
@@ -153,7 +154,8 @@ bool dump_toc(const struct backup_options *o, const struct pg_tools *tools, cons
 		ok = run_program("pg_dump", &argv, conn, folder, cancel, NULL, &errors, &status, err);
 	}
 	if (ok && !read_toc(folder, ret, &unreadable))
-		ok = status ? program_failed("pg_dump", status, &errors, err) : error_move(err, &unreadable);
+		ok = status ? program_failed("pg_dump", status, &errors, err) :
+			      error_set(err, EXIT_REFUSED, "pg_dump ended well but wrote no table of contents");
 
 	struct toc toc = { 0 };
 
@@ -162,8 +164,6 @@ bool dump_toc(const struct backup_options *o, const struct pg_tools *tools, cons
 		unreadable.code == EXIT_DAMAGED)
 		ok = program_failed("pg_dump", status, &errors, err);
 	toc_release(&toc);
-	if (base)
-		fs_remove_tree(base, NULL);
 	return ok;
 }
 

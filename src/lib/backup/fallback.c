@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include "dump_toc.h"
 #include "fs.h"
+#include "temp.h"
 #include "xalloc.h"
 
 #define CHUNK_BYTES (1u << 20)
@@ -81,15 +82,14 @@ bool fallback_run(const struct backup_options *o, const struct pg_tools *tools, 
 	const char *snapshot, const struct archive_targets *targets, const struct cancel *cancel, struct manifest *m,
 	struct error *err)
 {
-	autofree char *base = fs_make_temp_dir(NULL, "dbops-dump-", err);
-	autofree char *folder = base ? fs_join(base, "dump") : NULL;
+	_cleanup_temp_ struct temp_dir base = { 0 };
 
-	if (!base)
+	if (!temp_open(&base, "dbops-dump-", err))
 		return false;
+
+	autofree char *folder = fs_join(base.path, "dump");
+
 	strvec_push(&m->warnings, "written by pg_dump alone: no row counts and fingerprints");
 
-	bool ok = dump_whole(o, tools, conn, snapshot, folder, cancel, err) && store_folder(folder, targets, m, err);
-
-	fs_remove_tree(base, NULL);
-	return ok;
+	return dump_whole(o, tools, conn, snapshot, folder, cancel, err) && store_folder(folder, targets, m, err);
 }

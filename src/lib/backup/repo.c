@@ -52,20 +52,30 @@ char *repo_database(const char *series)
 char *repo_new_id(int64_t now_us)
 {
 	time_t t = (time_t)(now_us / 1000000);
-	unsigned char random[3];
+	uint16_t random = (uint16_t)now_us;
 	struct tm tm;
 
 	gmtime_r(&t, &tm);
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		memcpy(random, &now_us, sizeof(random));
-	return xasprintf("%04d%02d%02dT%02d%02d%02dZ-%02x%02x%02x", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		tm.tm_hour, tm.tm_min, tm.tm_sec, random[0], random[1], random[2]);
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random = (uint16_t)getpid();
+	/* microseconds first, so that two of one second sort by time, too */
+	return xasprintf("%04d%02d%02dT%02d%02d%02dZ-%05x%04x", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+		tm.tm_min, tm.tm_sec, (unsigned)(now_us % 1000000), random);
+}
+
+/* n digits from s. */
+static int digits(const char *s, int n)
+{
+	int value = 0;
+
+	for (int i = 0; i < n; i++)
+		value = value * 10 + (s[i] - '0');
+	return value;
 }
 
 bool repo_id_time(const char *id, int64_t *ret_us)
 {
 	struct tm tm = { 0 };
-	int used = 0;
 
 	if (strlen(id) < ID_TIME_LEN + 2 || id[ID_TIME_LEN] != '-' ||
 		strspn(id + ID_TIME_LEN + 1, "0123456789abcdef") != strlen(id) - ID_TIME_LEN - 1)
@@ -73,12 +83,12 @@ bool repo_id_time(const char *id, int64_t *ret_us)
 	for (int i = 0; i < ID_TIME_LEN; i++)
 		if (i == 8 ? id[i] != 'T' : i == 15 ? id[i] != 'Z' : !isdigit((unsigned char)id[i]))
 			return false;
-	if (sscanf(id, "%4d%2d%2dT%2d%2d%2dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-		    &tm.tm_sec, &used) != 6 ||
-		used != ID_TIME_LEN)
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
+	tm.tm_year = digits(id, 4) - 1900;
+	tm.tm_mon = digits(id + 4, 2) - 1;
+	tm.tm_mday = digits(id + 6, 2);
+	tm.tm_hour = digits(id + 9, 2);
+	tm.tm_min = digits(id + 11, 2);
+	tm.tm_sec = digits(id + 13, 2);
 
 	struct tm same = tm; /* timegm carries a thirteenth month over: then it was no date */
 

@@ -5,7 +5,7 @@
  *	<database>/<id>/dbops.json      a complete backup (the manifest is the commit)
  *	<database>/<id>.partial/        one being written to a folder; renamed at the end
  *
- * <database> is percent-encoded; ids sort by time: 20261120T203616Z-4f9a1c.
+ * <database> is percent-encoded; ids sort by time: 20261120T203616Z-4f9a10c7e.
  */
 #ifndef DBOPS_REPO_H
 #define DBOPS_REPO_H

@@ -140,13 +140,59 @@ static bool clean(struct phases *p, struct error *err)
 	return prove_before_drop(p, err) && restore_drop(p->src, p->c, p->o->if_exists, err);
 }
 
+static const char *existence_query(const char *desc)
+{
+	if (strcmp(desc, "SCHEMA") == 0)
+		return "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1 AND $2 = '')";
+	if (strcmp(desc, "TYPE") == 0 || strcmp(desc, "DOMAIN") == 0)
+		return "SELECT pg_catalog.to_regtype(pg_catalog.format('%I.%I', $2::text, $1::text)) IS NOT NULL";
+	if (strcmp(desc, "FUNCTION") == 0 || strcmp(desc, "PROCEDURE") == 0 || strcmp(desc, "AGGREGATE") == 0)
+		return "SELECT pg_catalog.to_regprocedure(pg_catalog.quote_ident($2) || '.' || $1) IS NOT NULL";
+	return NULL;
+}
+
+/* Asks the server whether an object of the archive is there already. */
+static bool exists(struct pg_conn *c, const struct toc_entry *e, bool *ret, struct error *err)
+{
+	const char *values[] = { e->tag, e->schema ? e->schema : "" };
+	const char *sql = existence_query(e->desc);
+
+	*ret = false;
+	if (!sql)
+		return true;
+
+	_cleanup_result_ PGresult *r = pg_query(c, err, sql, 2, values);
+
+	*ret = r && pg_bool(r, 0, 0);
+	return r != NULL;
+}
+
+/* A selection meets a database that has the schema, type or function it needs: those stay as they
+ * are. */
+static bool keep_existing(struct phases *p, struct error *err)
+{
+	const struct toc *t = &p->src->toc;
+
+	for (size_t i = 0; p->src->companion && i < t->len; i++) {
+		bool schema = strcmp(t->items[i].desc, "SCHEMA") == 0, there = false;
+
+		if (!p->src->selected[i] || !(p->src->companion[i] || schema))
+			continue;
+		if (!exists(p->c, &t->items[i], &there, err))
+			return false;
+		if (there)
+			p->src->selected[i] = false;
+	}
+	return true;
+}
+
 static bool definitions(struct phases *p, struct error *err)
 {
 	double before = clock_monotonic();
 
 	if (p->o->data_only)
 		return p->o->no_check || find_filled_tables(p->src, p->c, &p->filled, err);
-	if (p->o->clean && !clean(p, err))
+	if ((p->o->clean && !clean(p, err)) || !keep_existing(p, err))
 		return false;
 	log_info(p->log, "restore.definitions", "creating the definitions");
 
@@ -164,7 +210,9 @@ static bool rows(struct phases *p, struct error *err)
 		return true;
 	log_info(p->log, "restore.rows", "loading the rows with %" PRId64 " connections", p->o->jobs);
 
-	bool ok = load_rows(p->src, p->c, p->o, p->log, p->cancel, p->ret, err) && run_tool(p, "data", true, 1, err);
+	bool ok = load_rows(p->src, p->c, p->o, p->log, p->cancel, p->ret, err) &&
+		  /* --data-only also creates large objects, which up to 1.15 belong to pre-data */
+		  run_tool(p, p->o->data_only ? NULL : "data", true, 1, err);
 
 	p->ret->seconds_data = clock_monotonic() - before;
 	return ok;

@@ -13,6 +13,7 @@
 #include "log.h"
 #include "pg.h"
 #include "repo.h"
+#include "temp.h"
 #include "toc.h"
 #include "tools.h"
 
@@ -29,9 +30,10 @@ struct restore_source {
 	struct storage *storage;         /* borrowed; NULL for a foreign archive */
 	const struct backup_entry *entry;/* borrowed; NULL for a foreign archive */
 	char *path;                      /* what pg_restore reads: the backup's folder or file, or a staging folder */
-	char *staging;                   /* private folder to remove, or NULL */
+	struct temp_dir temp;            /* private folder: lists for pg_restore, large objects from S3 */
 	struct toc toc;
 	bool *selected;                  /* per TOC entry */
+	bool *companion;                 /* per TOC entry: came along, what it serves was asked for */
 	size_t left_out;                 /* entries that match but need something not selected */
 	struct pg_tools tools;           /* pg_restore */
 	bool foreign;                    /* the data is pg_restore's, too */

@@ -24,7 +24,7 @@ size_t restore_drop_statements(const struct restore_source *src, const struct to
 	VEC(const struct toc_entry *) list = { 0 };
 
 	for (size_t i = src->toc.len; i-- > 0;)
-		if (src->selected[i] && is_droppable(&src->toc.items[i]))
+		if (src->selected[i] && !(src->companion && src->companion[i]) && is_droppable(&src->toc.items[i]))
 			*vec_push(&list) = &src->toc.items[i];
 	*ret = list.items;
 	return list.len;

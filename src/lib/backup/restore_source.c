@@ -18,11 +18,10 @@
 
 void restore_close(struct restore_source *src)
 {
-	if (src->staging)
-		fs_remove_tree(src->staging, NULL);
-	free(src->staging);
+	temp_close(&src->temp);
 	free(src->path);
 	free(src->selected);
+	free(src->companion);
 	toc_release(&src->toc);
 	pg_tools_release(&src->tools);
 	*src = (struct restore_source){ 0 };
@@ -31,7 +30,7 @@ void restore_close(struct restore_source *src)
 static bool write_staged(const struct restore_source *src, const char *name, const void *data, size_t len,
 	struct error *err)
 {
-	autofree char *path = fs_join(src->staging, name);
+	autofree char *path = fs_join(src->temp.path, name);
 
 	return fs_write_atomic(path, data, len, err);
 }
@@ -47,7 +46,7 @@ static bool stage_segment(struct restore_source *src, struct archive_reader *r, 
 	struct strbuf *stored, struct strbuf *raw, struct error *err)
 {
 	const struct manifest_file *f = archive_reader_file(r, s->file, NULL);
-	autofree char *path = fs_join(src->staging, f->file);
+	autofree char *path = fs_join(src->temp.path, f->file);
 	uint8_t frame[GZIP_TRAILER_MAX];
 	const char *at;
 	uint32_t crc = 0;
@@ -136,7 +135,7 @@ static bool stage(struct restore_source *src, const struct strbuf *toc, struct e
 {
 	const struct manifest *m = &src->entry->manifest;
 
-	src->path = xstrdup(src->staging);
+	src->path = xstrdup(src->temp.path);
 	if (!write_staged(src, "toc.dat", toc->buf, toc->len, err))
 		return false;
 	for (size_t i = 0; i < m->files.len; i++) {
@@ -187,7 +186,7 @@ static bool open_backup(struct restore_source *src, const struct restore_options
 		return o->schema_only || prove_large_objects(src, err);
 	if (!o->schema_only)
 		return stage(src, &toc, err);
-	src->path = xstrdup(src->staging);
+	src->path = xstrdup(src->temp.path);
 	return write_staged(src, "toc.dat", toc.buf, toc.len, err);
 }
 
@@ -228,14 +227,13 @@ bool restore_open(struct restore_source *src, struct storage *s, const struct ba
 	const struct restore_options *o, struct error *err)
 {
 	*src = (struct restore_source){ .storage = s, .entry = e };
-	src->staging = fs_make_temp_dir(NULL, "dbops-restore-", err);
-	if (!src->staging || !(e ? open_backup(src, o, err) : open_foreign(src, path, err)) || !find_tools(src, o, err)) {
+	if (!temp_open(&src->temp, "dbops-restore-", err) || !(e ? open_backup(src, o, err) : open_foreign(src, path, err)) || !find_tools(src, o, err)) {
 		restore_close(src);
 		return false;
 	}
 	if (!src->toc.len)
 		return true;
-	src->selected = select_entries(&src->toc, &o->tables, &o->schemas, &src->left_out, err);
+	src->selected = select_entries(&src->toc, &o->tables, &o->schemas, &src->companion, &src->left_out, err);
 	if (!src->selected)
 		restore_close(src);
 	return src->selected != NULL;

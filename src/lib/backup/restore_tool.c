@@ -129,7 +129,7 @@ bool restore_tool_run(struct restore_source *src, struct pg_conn *c, const struc
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, errors = STRBUF_INIT;
 	_cleanup_strvec_ struct strvec argv = { 0 }, env = { 0 };
-	autofree char *list = src->selected ? fs_join(src->staging, "list") : NULL;
+	autofree char *list = src->selected ? fs_join(src->temp.path, "list") : NULL;
 	struct proc_spec spec = { .env = &env, .errors = &errors };
 	int status = 0;
 

@@ -146,7 +146,7 @@ bool schema_compare(const struct restore_source *src, const struct pg_conn *c, c
 {
 	const char *const programs[] = { "pg_dump", NULL };
 	_cleanup_tools_ struct pg_tools dump = { 0 };
-	autofree char *file = fs_join(src->staging, "definitions");
+	autofree char *file = fs_join(src->temp.path, "definitions");
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 	int major = (int)strtol(src->entry->manifest.dump_version, NULL, 10);

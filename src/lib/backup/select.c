@@ -2,6 +2,7 @@
 #include "select.h"
 
 #include <fnmatch.h>
+#include "strbuf.h"
 #include "xalloc.h"
 
 static const char *const relation_kinds[] = { "TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", NULL };
@@ -14,9 +15,38 @@ static bool one_of(const char *desc, const char *const *kinds)
 	return false;
 }
 
+/* Takes one part of a name written as SQL writes it ("My Table", with "" for a quote; or bare) and
+ * moves *p behind it. Caller frees. */
+static char *take_name(const char **p)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+	bool quoted = **p == '"';
+
+	for (*p += quoted; **p && (quoted || **p != '.'); (*p)++) {
+		if (quoted && **p == '"' && *++(*p) != '"')
+			break;
+		strbuf_addch(&sb, **p);
+	}
+	return strbuf_detach(&sb);
+}
+
+/* With quotes a name means itself: no wildcards. */
+static bool matches_quoted(const struct toc_entry *e, const char *pattern)
+{
+	autofree char *first = take_name(&pattern);
+	autofree char *second = *pattern == '.' ? (pattern++, take_name(&pattern)) : NULL;
+
+	if (!second)
+		return strcmp(first, e->tag) == 0;
+	return e->schema && strcmp(first, e->schema) == 0 && strcmp(second, e->tag) == 0;
+}
+
 /* "name" matches in any schema, "schema.name" in that one. */
 static bool matches_relation(const struct toc_entry *e, const char *pattern)
 {
+	if (strchr(pattern, '"') && one_of(e->desc, relation_kinds) && matches_quoted(e, pattern))
+		return true;
+
 	autofree char *qualified = xasprintf("%s.%s", e->schema ? e->schema : "", e->tag);
 
 	return one_of(e->desc, relation_kinds) &&
@@ -297,17 +327,30 @@ static bool choose(struct selection *s, const struct strvec *tables, const struc
 	return named_are_there(s, tables, err);
 }
 
-bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, size_t *ret_left_out,
-	struct error *err)
+/* Types, functions and schemas that nobody named: in a live database they are likely there. */
+static bool *companions(const struct selection *s)
+{
+	bool *companion = xcalloc(s->toc->len, sizeof(*companion));
+
+	for (size_t i = 0; i < s->toc->len; i++)
+		companion[i] = s->selected[i] && !s->named[i] && may_come_along(&s->toc->items[i]);
+	return companion;
+}
+
+bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, bool **ret_companion,
+	size_t *ret_left_out, struct error *err)
 {
 	autofree bool *selected = xcalloc(t->len, sizeof(*selected)), *named = xcalloc(t->len, sizeof(*named));
 	struct selection s = { .toc = t, .selected = selected, .named = named };
 	bool ok = true;
 
 	*ret_left_out = 0;
+	*ret_companion = NULL;
 	if (tables->len || schemas->len) {
 		build_index(&s);
 		ok = choose(&s, tables, schemas, ret_left_out, err);
+		if (ok)
+			*ret_companion = companions(&s);
 		free(s.by_id);
 		vec_release(&s.schemas);
 	} else {

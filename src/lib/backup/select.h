@@ -12,9 +12,11 @@
 #include "restore.h"
 
 /* Fills an array of t->len flags; caller frees. NULL + EXIT_NOT_FOUND when a name matches nothing.
- * Without names everything is selected. *ret_left_out counts what matched but needs something
+ * Without names everything is selected. (*ret_companion)[i]: the entry only came along because a
+ * selected one needs it; NULL without names; caller frees. *ret_left_out counts what matched but needs something
  * that is not selected. */
-bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, size_t *ret_left_out,
+bool *select_entries(const struct toc *t, const struct strvec *tables, const struct strvec *schemas, bool **ret_companion,
+	size_t *ret_left_out,
 	struct error *err);
 
 #endif
