@@ -25,20 +25,20 @@ _dbops_facts()
 		folders='--dir'
 		;;
 	'dbops show')
-		options='--format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--format --dir --from --ca-file --config --profile --log-format --progress --color'
+		options='--database --format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--database --format --dir --from --ca-file --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--dir'
 		;;
 	'dbops verify')
-		options='--quick --restore --jobs --scratch-dir --run-as --pg-bindir --keep --no-record --format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--jobs -j --scratch-dir --run-as --pg-bindir --format --dir --from --ca-file --config --profile --log-format --progress --color'
+		options='--quick --restore --database --jobs --scratch-dir --run-as --pg-bindir --keep --no-record --format --dir --from --ca-file --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--database --jobs -j --scratch-dir --run-as --pg-bindir --format --dir --from --ca-file --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--scratch-dir --pg-bindir --dir'
 		;;
 	'dbops restore')
-		options='--to-db --create --into-nonempty --clean --if-exists --table --schema --schema-only --data-only --list --jobs --no-owner --no-privileges --no-tablespaces --disable-triggers --no-check --keep-going --pg-bindir --format --dry-run --yes --dir --from --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--to-db --table -t --schema --jobs -j --pg-bindir --format --dir --from --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		options='--to-db --create --into-nonempty --clean --if-exists --database --table --schema --schema-only --data-only --list --jobs --no-owner --no-privileges --no-tablespaces --disable-triggers --no-check --no-verify --keep-going --pg-bindir --format --dry-run --yes --dir --from --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--to-db --database --table -t --schema --jobs -j --pg-bindir --format --dir --from --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--pg-bindir --dir'
 		;;

@@ -123,6 +123,7 @@ complete -c dbops -n '__dbops_at dbops list' -s '?' -l help -d 'print help and e
 
 # dbops show
 complete -c dbops -n '__dbops_at dbops show' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops show' -l database -x -d '"latest" means this database\'s; needed when the repository has several'
 complete -c dbops -n '__dbops_at dbops show' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
 complete -c dbops -n '__dbops_at dbops show' -l dir -x -a '(__fish_complete_directories)' -d 'folder that holds the backups'
 complete -c dbops -n '__dbops_at dbops show' -l from -x -a '(__dbops_values)' -d 'remote of the configuration, or s3://BUCKET/PREFIX, instead of the folder'
@@ -140,6 +141,7 @@ complete -c dbops -n '__dbops_at dbops show' -s '?' -l help -d 'print help and e
 complete -c dbops -n '__dbops_at dbops verify' -a '(__dbops_values)'
 complete -c dbops -n '__dbops_at dbops verify' -l quick -d 'only the manifest and the presence and size of every object'
 complete -c dbops -n '__dbops_at dbops verify' -l restore -d 'also restore into a scratch PostgreSQL that dbops starts, and compare every table'
+complete -c dbops -n '__dbops_at dbops verify' -l database -x -d '"latest" means this database\'s; needed when the repository has several'
 complete -c dbops -n '__dbops_at dbops verify' -s 'j' -l jobs -x -d 'threads, and connections of the test restore'
 complete -c dbops -n '__dbops_at dbops verify' -l scratch-dir -x -a '(__fish_complete_directories)' -d 'where the scratch server\'s data goes (default: $TMPDIR, else /var/tmp)'
 complete -c dbops -n '__dbops_at dbops verify' -l run-as -x -d 'as root: the user the scratch server runs as (default: postgres)'
@@ -166,6 +168,7 @@ complete -c dbops -n '__dbops_at dbops restore' -l create -d 'create the databas
 complete -c dbops -n '__dbops_at dbops restore' -l into-nonempty -d 'restore although the database has tables already, dropping nothing'
 complete -c dbops -n '__dbops_at dbops restore' -s 'c' -l clean -d 'drop the backup\'s objects first'
 complete -c dbops -n '__dbops_at dbops restore' -l if-exists -d 'with --clean: pass over what is not there'
+complete -c dbops -n '__dbops_at dbops restore' -l database -x -d '"latest" means this database\'s; needed when the repository has several'
 complete -c dbops -n '__dbops_at dbops restore' -s 't' -l table -x -d 'only this table (NAME or SCHEMA.NAME, wildcards * and ?) with all that belongs to it'
 complete -c dbops -n '__dbops_at dbops restore' -l schema -x -d 'only what is in this schema'
 complete -c dbops -n '__dbops_at dbops restore' -s 's' -l schema-only -d 'definitions, no rows'
@@ -177,6 +180,7 @@ complete -c dbops -n '__dbops_at dbops restore' -s 'x' -l no-privileges -d 'no G
 complete -c dbops -n '__dbops_at dbops restore' -l no-tablespaces -d 'everything in the default tablespace'
 complete -c dbops -n '__dbops_at dbops restore' -l disable-triggers -d 'with --data-only: fire no triggers and check no foreign keys while loading (superuser)'
 complete -c dbops -n '__dbops_at dbops restore' -l no-check -d 'do not read the rows back to compare them with the backup'
+complete -c dbops -n '__dbops_at dbops restore' -l no-verify -d 'with --clean: do not prove every stored byte before anything is dropped'
 complete -c dbops -n '__dbops_at dbops restore' -l keep-going -d 'do not stop at the first definition that fails'
 complete -c dbops -n '__dbops_at dbops restore' -l pg-bindir -x -a '(__fish_complete_directories)' -d 'folder of pg_restore (default: found by the backup\'s version)'
 complete -c dbops -n '__dbops_at dbops restore' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
