@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* dbops.json: any bytes are read or refused; what was read has no name that leaves the folder, and is written the same again. */
+/* dbops.json: any bytes are read or refused; what was read has no name that leaves the folder, and is written the same
+ * again. */
 #include <stdint.h>
 #include "manifest.h"
 
