@@ -20,7 +20,8 @@ static struct manifest_file *add_table(struct manifest *m)
 static void fill(struct manifest *m)
 {
 	*m = (struct manifest){ .format_version = MANIFEST_FORMAT_VERSION, .id = xstrdup("20261120T203616Z-4f9a1c"),
-		.label = xstrdup("before \xc3\xbcpdate"), .database = xstrdup("shop"), .system_identifier = xstrdup("7710373520244854251"),
+		.label = xstrdup("before \xc3\xbcpdate"), .database = xstrdup("shop"),
+		.system_identifier = xstrdup("7710373520244854251"),
 		.server_version = xstrdup("15.20"), .dump_version = xstrdup("15.21"), .dbops_version = xstrdup("0.1.0"),
 		.archive_version = xstrdup("1.14"), .server_version_num = 150020, .started_at = 1795206976000001,
 		.finished_at = 1795206977000002, .snapshot_at = 1795206976500003, .snapshot_lsn = xstrdup("0/1959AE8"),
@@ -348,7 +349,8 @@ static void test_verification(void **state)
 {
 	static const char *const wrong[] = { "", "{", "[]", "{}", "{\"depth\": 1, \"at\": null}",
 		"{\"depth\": \"full\", \"at\": \"yesterday\"}", "{\"depth\": \"full\"}" };
-	const struct verification v = { .at = 1795206976000000, .depth = "restore", .ok = true, .seconds = 1.5, .restore_seconds = 2.25 };
+	const struct verification v = { .at = 1795206976000000, .depth = "restore", .ok = true, .seconds = 1.5,
+		.restore_seconds = 2.25 };
 	struct verification back;
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
