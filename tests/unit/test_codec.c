@@ -161,6 +161,11 @@ struct stored_block {
 	size_t len, raw_len;
 };
 
+static void block_release(struct stored_block *b)
+{
+	free(b->data);
+}
+
 static struct stored_block make_block(int level, const char *text, size_t len, size_t extra)
 {
 	_cleanup_(deflate_freep) struct deflate *d = deflate_new(level);
@@ -176,8 +181,7 @@ static void test_wrong_length(void **state)
 
 	(void)state;
 	for (int level = 1; level <= 9; level++) {
-		struct stored_block b = make_block(level, text, 5000, 0);
-		autofree uint8_t *owner = b.data;
+		_cleanup_(block_release) struct stored_block b = make_block(level, text, 5000, 0);
 
 		assert_true(inflate_block(b.data, b.len, back, 5000));
 		assert_false(inflate_block(b.data, b.len, back, 4999));
@@ -198,8 +202,7 @@ static void test_trailing_bytes(void **state)
 	for (size_t i = 0; i < LENGTH(levels) * 256 * 20; i++) {
 		size_t extra = 1 + i % 20;
 		int level = levels[i / 20 / 256], value = (int)(i / 20 % 256);
-		struct stored_block b = make_block(level, text, 500, extra);
-		autofree uint8_t *owner = b.data;
+		_cleanup_(block_release) struct stored_block b = make_block(level, text, 500, extra);
 
 		memset(b.data + b.len, value, extra);
 		if (inflate_block(b.data, b.len + extra, back, 500))
@@ -225,8 +228,7 @@ static void test_final_block(void **state)
 static void test_bit_flip(void **state)
 {
 	autofree char *text = rows(3000), *back = xmalloc(3000);
-	struct stored_block b = make_block(1, text, 3000, 0);
-	autofree uint8_t *owner = b.data;
+	_cleanup_(block_release) struct stored_block b = make_block(1, text, 3000, 0);
 	uint32_t crc = codec_crc32(0, text, 3000);
 	size_t refused = 0, noticed = 0;
 
