@@ -209,12 +209,13 @@ def test_a_swap_that_is_rolled_back(dbops, three, start, options):
     assert counts(folder) == ({"t": 1000} if options else {"t": 1000, "u": 300, "z": 0})
 
 
-def test_schemas_swap_their_names(dbops, three, start, empty_db):
-    """No table of theirs is locked by that; another table keeps dbops waiting meanwhile."""
-    three.sql("CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t AS SELECT i FROM generate_series(1, 70) i; CREATE TABLE b.t AS SELECT i FROM generate_series(1, 80) i")
+def test_a_schema_takes_the_name_of_another(dbops, three, start, empty_db):
+    """No table is locked by that; another table keeps dbops waiting meanwhile. The snapshot sees no row of the new a.t."""
+    three.sql("CREATE SCHEMA a; CREATE TABLE a.t AS SELECT i FROM generate_series(1, 70) i")
     with three.connect() as other:
         other.autocommit = False
-        other.execute("LOCK TABLE z IN ACCESS EXCLUSIVE MODE; ALTER SCHEMA a RENAME TO x; ALTER SCHEMA b RENAME TO a; ALTER SCHEMA x RENAME TO b")
+        other.execute("LOCK TABLE z IN ACCESS EXCLUSIVE MODE; CREATE SCHEMA x; CREATE TABLE x.t AS SELECT i FROM generate_series(1, 80) i; "
+                      "ALTER SCHEMA a RENAME TO b; ALTER SCHEMA x RENAME TO a")
         backup_that_waits(dbops, start, three, "z", other, [], lambda c: c.commit())
     dbops("restore", "latest", "--dir", "backups", "--to-db", empty_db, "--yes")
     assert rows_of(empty_db) == rows_of(three)
@@ -506,20 +507,24 @@ def test_large_objects_after_a_refused_table(dbops, cluster, wide, start):
     process = start("backup", "-d", wide, "--dir", "backups", "-j1", "--format=json")
     stop_while_copying(process, wide)
 
-    def ddl():
+    def ddl(table):
         with wide.connect() as connection, connection.transaction():
-            connection.execute("LOCK TABLE small, other IN ACCESS EXCLUSIVE MODE")
+            connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
-    changer = threading.Thread(target=ddl)
-    changer.start()
+    changers = [threading.Thread(target=ddl, args=[table]) for table in ("small", "other")]  # also whichever comes last
+    for changer in changers:
+        changer.start()
     try:
-        wait_until(lambda: wide.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'small'::regclass"), "the DDL to queue")
+        wait_until(lambda: wide.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IN ('small'::regclass, 'other'::regclass)") == 2,
+                   "the DDL to queue")
     finally:
         process.send_signal(signal.SIGCONT)
     report = dbops.finish(process, expect=0).json
-    changer.join(30)
-    assert not changer.is_alive()
-    assert "could not obtain lock" in cluster.log.read_bytes()[mark:].decode(errors="replace"), "no worker was refused: this proves nothing"
+    for changer in changers:
+        changer.join(30)
+        assert not changer.is_alive()
+    log = cluster.log.read_bytes()[mark:].decode(errors="replace")
+    assert all(f'could not obtain lock on relation "public.{t}"' in log for t in ("small", "other")), "no worker was refused: this proves nothing"
     assert counts(report["path"]) == {"big": 60000, "small": 500, "other": 400}
     dbops("verify", "latest", "--dir", "backups", "--restore")
     assert large_objects_of(wide) == objects and len(manifest(report["path"])["large_objects"]) == 5
