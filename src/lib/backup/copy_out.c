@@ -49,6 +49,11 @@ static enum copy_result server_failed(struct copier *c, const PGresult *r, struc
 	pg_error(err, c->conn, r, "cannot read table \"%s.%s\"", u.job->schema, u.job->name);
 	if (PQstatus(c->conn->pg) == CONNECTION_BAD)
 		return COPY_LOST;
+	/* a table that the leader has locked cannot vanish: so the lock has */
+	if (strcmp(err->sqlstate, "42P01") == 0) {
+		err->code = EXIT_UNAVAILABLE;
+		error_hint(err, "The connection that held the locks was lost: run the backup again.");
+	}
 	return strcmp(err->sqlstate, "55P03") == 0 ? COPY_REFUSED : COPY_FAILED;
 }
 

@@ -213,7 +213,7 @@ class Database:
 
     @property
     def exists(self):
-        return bool(self.cluster.sql("SELECT FROM pg_database WHERE datname = %s", self.name))
+        return bool(self.cluster.sql("SELECT 1 FROM pg_database WHERE datname = %s", self.name))
 
     def drop(self):
         self.cluster.sql(f"DROP DATABASE IF EXISTS {quoted(self.name)} WITH (FORCE)")
