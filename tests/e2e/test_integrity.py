@@ -37,8 +37,9 @@ def assert_no_backup(dbops):
 
 
 def copying(database):
+    """True while dbops reads the table that is big enough to be seen."""
     return database.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
-                          "AND query LIKE '%%COPY%%' AND application_name LIKE 'dbops%%'") > 0
+                          "AND query LIKE '%%COPY%%\"big\"%%' AND application_name LIKE 'dbops%%'") > 0
 
 
 def stop(process):
@@ -124,9 +125,10 @@ def gate(work):
 # ---- the leader's session is lost
 
 def end_the_leader(database):
-    """Ends the idle session that holds the snapshot and the locks, and nothing else of dbops."""
+    """Ends the idle session that holds the snapshot and the locks, and nothing else of dbops: the one with the series' advisory lock."""
     mine = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbops backup'"
-    ended = database.sql(f"SELECT pid, pg_terminate_backend(pid) {mine} AND state = 'idle in transaction'")
+    ended = database.sql(f"SELECT pid, pg_terminate_backend(pid) {mine} AND state = 'idle in transaction' "
+                         "AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')")
     assert len(ended) == 1 and ended[0][1] is True, ended
     wait_until(lambda: not database.value(f"SELECT count(*) {mine} AND pid = {ended[0][0]}"), "the leader's session to end")
 
@@ -147,11 +149,25 @@ def test_the_leader_is_terminated_while_rows_are_read(dbops, wide, start, change
 
 def test_the_leader_is_terminated_under_several_workers(dbops, wide, start):
     """Some of them may be between two tables just then, or about to open the snapshot that is gone."""
-    process = start("backup", "-d", wide, "--dir", "backups", "-j3", "--split-above", "1MB")
+    process = start("backup", "-d", wide, "--dir", "backups", "-j3", "--no-split")
     stop_while_copying(process, wide)
     end_the_leader(wide)
     process.send_signal(signal.SIGCONT)
-    dbops.finish(process, expect=EXIT["unavailable"])
+    result = dbops.finish(process, expect=EXIT["unavailable"])
+    assert "snapshot" in result.stderr and "locks" in result.stderr
+    assert_no_backup(dbops)
+
+
+def test_all_sessions_are_terminated(dbops, wide, start):
+    """A failover, a restart: workers may connect again, but the snapshot is gone. That is a lost connection, not a refusal."""
+    process = start("backup", "-d", wide, "--dir", "backups", "-j1")
+    stop_while_copying(process, wide)
+    mine = "FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dbops backup'"
+    wide.sql(f"SELECT pg_terminate_backend(pid) {mine}")
+    wait_until(lambda: not wide.value(f"SELECT count(*) {mine}"), "the sessions to end")
+    process.send_signal(signal.SIGCONT)
+    result = dbops.finish(process, expect=EXIT["unavailable"])
+    assert "lost" in result.stderr
     assert_no_backup(dbops)
 
 
@@ -436,7 +452,8 @@ def family(db):
 
 
 def relations(database):
-    return {r[0] for r in database.sql("SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') AND relnamespace::regnamespace::text !~ '^pg_|^information_schema'")}
+    return {r[0] for r in database.sql("SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm') "
+                                       "AND relnamespace::regnamespace::text !~ '^pg_|^information_schema'")}
 
 
 def test_a_partitioned_table_brings_its_partitions(dbops, family, empty_db):
