@@ -51,8 +51,10 @@ static enum copy_result server_failed(struct copier *c, const PGresult *r, struc
 		return COPY_LOST;
 	/* a table that the leader has locked cannot vanish: so the lock has */
 	if (strcmp(err->sqlstate, "42P01") == 0) {
-		err->code = EXIT_UNAVAILABLE;
-		error_hint(err, "The connection that held the locks was lost: run the backup again.");
+		error_set(err, EXIT_UNAVAILABLE, "the connection that holds the snapshot and the locks was lost");
+		error_detail(err, "Table \"%s.%s\" has vanished.", u.job->schema, u.job->name);
+		error_hint(err, "Run the backup again.");
+		return COPY_FAILED;
 	}
 	return strcmp(err->sqlstate, "55P03") == 0 ? COPY_REFUSED : COPY_FAILED;
 }
