@@ -143,7 +143,7 @@ def test_the_leader_is_terminated_while_rows_are_read(dbops, wide, start, change
         wide.sql(f"SET lock_timeout = '10s'; {change}")
     process.send_signal(signal.SIGCONT)
     result = dbops.finish(process, expect=EXIT["unavailable"])
-    assert "snapshot" in result.stderr and "locks" in result.stderr
+    assert "locks" in result.stderr and "lost" in result.stderr
     assert_no_backup(dbops)
 
 
@@ -154,7 +154,7 @@ def test_the_leader_is_terminated_under_several_workers(dbops, wide, start):
     end_the_leader(wide)
     process.send_signal(signal.SIGCONT)
     result = dbops.finish(process, expect=EXIT["unavailable"])
-    assert "snapshot" in result.stderr and "locks" in result.stderr
+    assert "locks" in result.stderr and "lost" in result.stderr
     assert_no_backup(dbops)
 
 
