@@ -118,19 +118,7 @@ static void fill_result(struct json *j, const void *data)
 	jsonw_seconds(j, "data", m->seconds_data);
 	jsonw_seconds(j, "globals", m->seconds_globals);
 	jsonw_object_end(j);
-	jsonw_array_begin(j, "not_included");
-	for (size_t i = 0; i < m->exclusions.len; i++) {
-		jsonw_object_begin(j, NULL);
-		jsonw_string(j, "kind", m->exclusions.items[i].kind);
-		jsonw_string(j, "name", m->exclusions.items[i].name);
-		jsonw_string(j, "reason", m->exclusions.items[i].reason);
-		jsonw_object_end(j);
-	}
-	jsonw_array_end(j);
-	jsonw_array_begin(j, "warnings");
-	for (size_t i = 0; i < m->warnings.len; i++)
-		jsonw_string(j, NULL, m->warnings.items[i]);
-	jsonw_array_end(j);
+	add_reservations(j, m);
 }
 
 static bool print_text(FILE *out, const struct result *r, struct error *err)

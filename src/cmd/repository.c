@@ -161,6 +161,23 @@ struct pg_params server_params(const struct app *app, const char *application_na
 	};
 }
 
+void add_reservations(struct json *j, const struct manifest *m)
+{
+	jsonw_array_begin(j, "not_included");
+	for (size_t i = 0; i < m->exclusions.len; i++) {
+		jsonw_object_begin(j, NULL);
+		jsonw_string(j, "kind", m->exclusions.items[i].kind);
+		jsonw_string(j, "name", m->exclusions.items[i].name);
+		jsonw_string(j, "reason", m->exclusions.items[i].reason);
+		jsonw_object_end(j);
+	}
+	jsonw_array_end(j);
+	jsonw_array_begin(j, "warnings");
+	for (size_t i = 0; i < m->warnings.len; i++)
+		jsonw_string(j, NULL, m->warnings.items[i]);
+	jsonw_array_end(j);
+}
+
 bool complete_backups(struct app *app, struct strvec *out)
 {
 	_cleanup_error_ struct error ignored = ERROR_INIT;

@@ -28,6 +28,8 @@ bool find_backup(struct app *app, const char *operand, const char *database, str
 	struct error *err);
 /* The connection options as given. */
 struct pg_params server_params(const struct app *app, const char *application_name);
+/* The JSON arrays "not_included" and "warnings" of a backup. */
+void add_reservations(struct json *j, const struct manifest *m);
 /* Ids for completion; silent when nothing can be read. */
 bool complete_backups(struct app *app, struct strvec *out);
 

@@ -61,19 +61,7 @@ static void fill_header(struct json *j, const struct backup_entry *e)
 	jsonw_int(j, "stored_bytes", m->stored_bytes);
 	jsonw_int(j, "large_objects", m->large_object_count);
 	jsonw_seconds(j, "seconds", m->seconds);
-	jsonw_array_begin(j, "not_included");
-	for (size_t i = 0; i < m->exclusions.len; i++) {
-		jsonw_object_begin(j, NULL);
-		jsonw_string(j, "kind", m->exclusions.items[i].kind);
-		jsonw_string(j, "name", m->exclusions.items[i].name);
-		jsonw_string(j, "reason", m->exclusions.items[i].reason);
-		jsonw_object_end(j);
-	}
-	jsonw_array_end(j);
-	jsonw_array_begin(j, "warnings");
-	for (size_t i = 0; i < m->warnings.len; i++)
-		jsonw_string(j, NULL, m->warnings.items[i]);
-	jsonw_array_end(j);
+	add_reservations(j, m);
 }
 
 static void add_sizes(const struct manifest *m, struct strbuf *sb)
