@@ -166,6 +166,9 @@ bool leader_is_alive(struct leader *l, struct error *err)
 {
 	struct pollfd fd = { .fd = PQsocket(l->conn->pg), .events = POLLIN };
 
+	if (PQstatus(l->conn->pg) != CONNECTION_OK)
+		return leader_lost(l, err);
+
 	/* an idle server says nothing; what comes is its farewell */
 	if (poll(&fd, 1, 0) <= 0)
 		return true;

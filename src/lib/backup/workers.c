@@ -22,6 +22,8 @@ struct pool {
 	int64_t done_bytes;
 	atomic_llong raw_bytes;
 	struct worker *workers;  /* jobs of them and the leader's */
+	bool leader_busy;        /* it reads a refused unit */
+	bool leader_interrupted;
 	struct log *log;
 };
 
@@ -174,6 +176,13 @@ static bool wait_refused(struct worker *w, struct plan_unit *ret, bool *ret_over
 	return found;
 }
 
+static void set_leader_busy(struct pool *p, bool busy)
+{
+	pthread_mutex_lock(&p->lock);
+	p->leader_busy = busy;
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* The leader's connection holds the locks that a worker could not get. */
 static bool leader_run(struct worker *w, struct error *err)
 {
@@ -187,7 +196,9 @@ static bool leader_run(struct worker *w, struct error *err)
 		}
 		if (!w->copier.maker)
 			worker_prepare(w);
+		set_leader_busy(w->pool, true);
 		ok = work_unit(w, u, err);
+		set_leader_busy(w->pool, false);
 	}
 	copier_release(&w->copier);
 	return ok;
@@ -207,9 +218,13 @@ static void interrupt_all(void *data)
 	struct pool *p = data;
 
 	pthread_mutex_lock(&p->lock);
-	for (int64_t i = 0; i <= p->options->jobs; i++)
-		if (p->workers[i].conn)
-			pg_interrupt(p->workers[i].conn);
+	for (int64_t i = 0; i <= p->options->jobs; i++) {
+		/* an idle leader is left alone: its health tells why the others failed */
+		if (!p->workers[i].conn || (p->workers[i].is_leader && !p->leader_busy))
+			continue;
+		p->leader_interrupted |= p->workers[i].is_leader;
+		pg_interrupt(p->workers[i].conn);
+	}
 	pthread_cond_broadcast(&p->changed);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -244,7 +259,12 @@ bool workers_run(struct plan *plan, struct leader *l, const struct archive_targe
 	workers[n].conn = l->conn;
 
 	bool ok = crew_run(&crew, cancel, err);
+	_cleanup_error_ struct error lost = ERROR_INIT;
 
 	*ret = p.stats;
+	/* whatever a worker met after the leader was gone, that is its cause */
+	if (!ok && !p.leader_interrupted && err->code != EXIT_INTERRUPTED && err->code != EXIT_TERMINATED &&
+		!leader_is_alive(l, &lost))
+		error_move(err, &lost);
 	return ok;
 }

@@ -57,7 +57,7 @@ struct storage_ops {
 	bool (*put)(struct storage *s, const char *key, const void *data, size_t len, struct error *err);
 
 	/* An object written piece by piece. Nothing is visible under key before commit (s3), or it
-	 * is durable only after commit (file). append copies data; it may block while all upload
+	 * is durable only after commit (file; its name with the next put into the same folder). append copies data; it may block while all upload
 	 * slots are busy. commit ends and frees the stream in every case; abort too, removing what
 	 * was stored (multipart upload aborted, file unlinked). */
 	bool (*stream_open)(struct storage *s, const char *key, struct storage_stream **ret, struct error *err);
