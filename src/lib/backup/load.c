@@ -65,9 +65,8 @@ static bool prepare_session(struct pg_conn *c, const struct pool *p, struct erro
 	const struct restore_options *o = p->options;
 
 	if (!session_pin(c, p->source->toc.encoding, err) ||
-		!pg_exec(c, err, "SET xmloption = content; SET check_function_bodies = off"))
-		return false;
-	if (o->fast_and_unsafe && !pg_exec(c, err, "SET synchronous_commit = off"))
+		/* hundreds of commits need not wait for the disk one by one: make_durable() does at the end */
+		!pg_exec(c, err, "SET xmloption = content; SET check_function_bodies = off; SET synchronous_commit = off"))
 		return false;
 	return !o->disable_triggers || pg_exec(c, err, "SET session_replication_role = replica");
 }
@@ -223,6 +222,12 @@ static int by_file_size(const void *a, const void *b, void *data)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* A commit that waits for the disk takes the WAL of all commits before it along. */
+static bool make_durable(struct pg_conn *c, struct error *err)
+{
+	return pg_exec(c, err, "BEGIN; SET LOCAL synchronous_commit = on; SELECT pg_catalog.pg_current_xact_id(); COMMIT");
+}
+
 bool load_rows(struct restore_source *src, struct pg_conn *c, const struct restore_options *o, struct log *log,
 	const struct cancel *cancel, struct restore_result *ret, struct error *err)
 {
@@ -238,7 +243,7 @@ bool load_rows(struct restore_source *src, struct pg_conn *c, const struct resto
 		qsort_r(p.reader.segments.items, p.reader.segments.len, sizeof(struct segment), by_file_size, &p.reader);
 		for (size_t i = 0; i < p.reader.segments.len; i++)
 			p.total += (int64_t)p.reader.segments.items[i].raw;
-		ok = crew_run(&crew, cancel, err);
+		ok = crew_run(&crew, cancel, err) && make_durable(c, err);
 	}
 	archive_reader_close(&p.reader);
 	return ok;

@@ -23,7 +23,6 @@ struct restore_options {
 	bool clean, if_exists, no_owner, no_privileges, no_tablespaces, disable_triggers;
 	bool schema_only, data_only, keep_going, no_check, no_verify, no_subscriptions;
 	struct strvec tables, schemas; /* "name" or "schema.name", shell wildcards; borrowed */
-	bool fast_and_unsafe;          /* scratch server: nobody needs its durability */
 };
 
 struct restore_source {

@@ -181,7 +181,7 @@ bool verify_restore(struct storage *s, const struct backup_entry *e, const struc
 	};
 	double started = clock_monotonic();
 	struct restore_options ro = { .jobs = o->jobs, .bindir = o->bindir, .no_owner = true, .no_privileges = true,
-		.no_tablespaces = true, .no_subscriptions = true, .fast_and_unsafe = true,
+		.no_tablespaces = true, .no_subscriptions = true,
 		.schema_only = strcmp(m->content, "schema") == 0 };
 	_cleanup_source_ struct restore_source src = { 0 };
 
