@@ -51,7 +51,7 @@ static const struct option backup_options[] = {
 	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "backup.jobs",
 		.fallback = "2", .min = 1, .max = 128, .help = "connections that read, compress and hash at once"),
 	OPT_INT(A, level, .short_name = 'Z', .long_name = "compress", .metavar = "LEVEL",
-		.config_key = "backup.compress", .fallback = "2", .min = CODEC_LEVEL_MIN, .max = CODEC_LEVEL_MAX,
+		.config_key = "backup.compress", .fallback = "1", .min = CODEC_LEVEL_MIN, .max = CODEC_LEVEL_MAX,
 		.help = "gzip level; 1-3 are several times faster, 4-9 smaller"),
 	OPT_DURATION(A, lock_timeout, .long_name = "lock-timeout", .metavar = "TIME",
 		.config_key = "backup.lock_timeout", .fallback = "60s", .min = 1,
