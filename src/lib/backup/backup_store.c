@@ -191,21 +191,8 @@ bool store_commit(struct run *r, struct error *err)
 
 void store_discard(struct run *r)
 {
-	for (unsigned i = 0; i < r->targets.len; i++) {
-		struct archive_target *t = &r->targets.items[i];
-		_cleanup_listing_ struct storage_listing keys = { 0 };
-		autofree char *manifest = xasprintf("%s%s", t->prefix, MANIFEST_NAME);
-		const char *first[] = { manifest };
-
-		if (!storage_remove(t->storage, first, 1, NULL) || !storage_list(t->storage, t->prefix, false, &keys, NULL))
-			continue;
-
-		autofree const char **names = xcalloc(keys.len, sizeof(*names));
-
-		for (size_t k = 0; k < keys.len; k++)
-			names[k] = keys.items[k].key;
-		storage_remove(t->storage, names, keys.len, NULL);
-	}
+	for (unsigned i = 0; i < r->targets.len; i++)
+		backup_remove(r->targets.items[i].storage, r->targets.items[i].prefix, NULL);
 }
 
 void store_targets(struct run *r)

@@ -172,23 +172,6 @@ bool prune_make(struct storage *s, const struct prune_options *o, struct prune_p
 	return !o->sweep || judge_leftovers(s, ret, o, now, err);
 }
 
-/* Manifest first: from then on it is no backup any more, whatever happens. */
-static bool remove_backup(struct storage *s, const struct backup_entry *e, struct error *err)
-{
-	autofree char *manifest = backup_key(e, MANIFEST_NAME);
-	const char *first[] = { manifest };
-	_cleanup_listing_ struct storage_listing keys = { 0 };
-
-	if (!storage_remove(s, first, 1, err) || !storage_list(s, e->prefix, false, &keys, err))
-		return false;
-
-	autofree const char **names = xcalloc(keys.len, sizeof(*names));
-
-	for (size_t i = 0; i < keys.len; i++)
-		names[i] = keys.items[i].key;
-	return storage_remove(s, names, keys.len, err);
-}
-
 static bool apply_item(struct storage *s, struct prune_item *item, struct error *err)
 {
 	const struct storage_upload upload = { .key = item->key, .upload_id = item->upload_id };
@@ -196,7 +179,7 @@ static bool apply_item(struct storage *s, struct prune_item *item, struct error 
 	switch (item->action) {
 	case PRUNE_DELETE:
 	case PRUNE_SWEEP:
-		item->done = remove_backup(s, item->entry, err);
+		item->done = backup_remove(s, item->entry->prefix, err);
 		return item->done || error_prefix(err, "cannot remove backup \"%s\"", item->entry->id);
 	case PRUNE_ABORT:
 		item->done = s->ops->upload_abort(s, &upload, err);

@@ -425,6 +425,22 @@ bool backup_check_file(struct storage *s, const struct backup_entry *e, const st
 	return ok ? check_hash(e, f, digest, at, err) : read_failed(e, f->name, err);
 }
 
+bool backup_remove(struct storage *s, const char *prefix, struct error *err)
+{
+	autofree char *manifest = xasprintf("%s%s", prefix, MANIFEST_NAME);
+	const char *first[] = { manifest };
+	_cleanup_listing_ struct storage_listing keys = { 0 };
+
+	if (!storage_remove(s, first, 1, err) || !storage_list(s, prefix, false, &keys, err))
+		return false;
+
+	autofree const char **names = xcalloc(keys.len, sizeof(*names));
+
+	for (size_t i = 0; i < keys.len; i++)
+		names[i] = keys.items[i].key;
+	return storage_remove(s, names, keys.len, err);
+}
+
 bool backup_store_verification(struct storage *s, const struct backup_entry *e, const struct verification *v,
 	struct error *err)
 {

@@ -66,6 +66,10 @@ bool backup_read_file(struct storage *s, const struct backup_entry *e, const cha
 bool backup_check_file(struct storage *s, const struct backup_entry *e, const struct manifest_plain *f,
 	struct error *err);
 
+/* Removes all that lies below prefix ("<database>/<id>/"), the manifest first: from then on it is no
+ * backup any more, whatever happens. */
+bool backup_remove(struct storage *s, const char *prefix, struct error *err);
+
 /* Stores a verification result beside the manifest. */
 bool backup_store_verification(struct storage *s, const struct backup_entry *e, const struct verification *v,
 	struct error *err);
