@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "session.h"
 
+#include <inttypes.h>
+
 const struct session_setting session_settings[] = {
 	{ "search_path", "", 0 },
 	{ "DateStyle", "ISO, MDY", 0 },
@@ -57,4 +59,11 @@ bool session_begin_snapshot(struct pg_conn *c, const char *snapshot, struct erro
 		pg_add_literal(&sql, snapshot);
 	}
 	return pg_exec(c, err, sql.buf);
+}
+
+void session_add_page_range(struct strbuf *sql, uint32_t unit, uint32_t units, int64_t unit_pages)
+{
+	strbuf_addf(sql, " WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", unit * unit_pages);
+	if (unit + 1 < units)
+		strbuf_addf(sql, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", (unit + 1) * unit_pages);
 }

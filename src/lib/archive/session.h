@@ -24,4 +24,8 @@ bool session_pin(struct pg_conn *c, const char *encoding, struct error *err);
 /* BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; with snapshot not NULL, SET TRANSACTION SNAPSHOT. */
 bool session_begin_snapshot(struct pg_conn *c, const char *snapshot, struct error *err);
 
+/* Adds " WHERE ctid …" for range `unit` of `units`, each of unit_pages heap pages; the last one is
+ * open-ended, because the table may have grown since its pages were counted. */
+void session_add_page_range(struct strbuf *sql, uint32_t unit, uint32_t units, int64_t unit_pages);
+
 #endif

@@ -123,11 +123,8 @@ static void target_sql(const struct target *t, uint32_t unit, struct strbuf *sql
 		t->first->root ? "" : "ONLY ", t->relation);
 	if (t->condition)
 		strbuf_addf(sql, " %s", t->condition);
-	if (t->unit_pages) {
-		strbuf_addf(sql, " WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", unit * t->unit_pages);
-		if (unit + 1 < t->units)
-			strbuf_addf(sql, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", (unit + 1) * t->unit_pages);
-	}
+	if (t->unit_pages)
+		session_add_page_range(sql, unit, t->units, t->unit_pages);
 	strbuf_adds(sql, ") TO STDOUT");
 }
 

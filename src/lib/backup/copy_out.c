@@ -2,6 +2,7 @@
 #include "copy_out.h"
 
 #include <inttypes.h>
+#include "session.h"
 #include "xalloc.h"
 
 /* "COPY … TO STDOUT" of the unit. */
@@ -19,14 +20,10 @@ static void add_copy(struct strbuf *sql, struct plan_unit u)
 	}
 	strbuf_addf(sql, "COPY (SELECT %.*s FROM ONLY ", inner, job->columns[0] ? job->columns + 1 : "");
 	pg_add_qualified(sql, job->schema, job->name);
-	if (job->condition) {
+	if (job->condition)
 		strbuf_addf(sql, " %s", job->condition);
-	} else {
-		strbuf_addf(sql, " WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", u.index * job->unit_pages);
-		if (u.index + 1 < job->units) /* the last range is open: the table may have grown */
-			strbuf_addf(sql, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid",
-				(u.index + 1) * job->unit_pages);
-	}
+	else
+		session_add_page_range(sql, u.index, job->units, job->unit_pages);
 	strbuf_adds(sql, ") TO STDOUT");
 }
 
