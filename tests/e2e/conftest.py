@@ -29,6 +29,9 @@ def pytest_generate_tests(metafunc):
     """any_major: the system's PostgreSQL, and every further one that tests/support/pgsuite.sh has unpacked."""
     if "embedded_major" in metafunc.fixturenames:
         metafunc.parametrize("embedded_major", sorted(EMBEDDED), ids=lambda m: f"server{m}", scope="module")
+    if "every_server" in metafunc.fixturenames:
+        majors = sorted(m for m in set(BINDIRS) | set(EMBEDDED) if m >= 14)
+        metafunc.parametrize("every_server", majors, ids=lambda m: f"pg{m}", indirect=True, scope="session")
     if "any_major" in metafunc.fixturenames:
         metafunc.parametrize("any_major", sorted(BINDIRS), ids=lambda m: f"pg{m}")
 
@@ -84,6 +87,22 @@ def clusters():
     yield get
     for cluster in started.values():
         cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def every_server(request):
+    """A server of each supported major (14 and newer) that is here, with client programs or without: for tests that need SQL only."""
+    cluster = servers.Cluster(BINDIRS.get(request.param) or EMBEDDED[request.param], request.param, clients=BINDIRS[MAJOR])
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def server_db(every_server):
+    """An empty database of that server."""
+    database = every_server.create_database()
+    yield database
+    database.drop()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * partitions.h - what the commands of the group "dbops partitions" share. A new one is a file in this folder, one line
+ * here, one in partitions.c and one in src/cmd/meson.build.
+ */
+#ifndef DBOPS_CMD_PARTITIONS_H
+#define DBOPS_CMD_PARTITIONS_H
+
+#include "commands.h"
+#include "model.h"
+
+extern const struct command partitions_list_command;
+
+/* Connects as -d and its kin say; name is "dbops partitions list". */
+struct pg_conn *partitions_connect(struct app *app, const char *name, struct error *err);
+
+#endif
