@@ -7,7 +7,7 @@ _dbops_facts()
 	commands='' options='' values='' files='' folders=''
 	case $1 in
 	'dbops')
-		commands='backup list show verify restore prune config completion help version'
+		commands='backup list show verify restore prune partitions config completion help version'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help --version'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -47,6 +47,17 @@ _dbops_facts()
 		values='--keep-last --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-days --keep-within --lease --database --label --format --dir --from --ca-file --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--dir'
+		;;
+	'dbops partitions')
+		commands='list'
+		options='--config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops partitions list')
+		options='--format --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
 		;;
 	'dbops config')
 		commands='show check'

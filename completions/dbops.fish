@@ -14,7 +14,9 @@ function __dbops_path
             set -l children
             switch "$path"
                 case 'dbops'
-                    set children backup list show verify restore prune config completion help version
+                    set children backup list show verify restore prune partitions config completion help version
+                case 'dbops partitions'
+                    set children list
                 case 'dbops config'
                     set children show check
             end
@@ -45,6 +47,7 @@ complete -c dbops -n '__dbops_at dbops' -a show -d 'show what a backup holds, ta
 complete -c dbops -n '__dbops_at dbops' -a verify -d 'prove that a backup is whole and restores'
 complete -c dbops -n '__dbops_at dbops' -a restore -d 'restore a backup into a database'
 complete -c dbops -n '__dbops_at dbops' -a prune -d 'remove old backups by policy, and leftovers of dead runs'
+complete -c dbops -n '__dbops_at dbops' -a partitions -d 'show and change the partitions of tables'
 complete -c dbops -n '__dbops_at dbops' -a config -d 'show and check the configuration'
 complete -c dbops -n '__dbops_at dbops' -a completion -d 'print a shell\'s completion script'
 complete -c dbops -n '__dbops_at dbops' -a help -d 'explain a command'
@@ -228,6 +231,34 @@ complete -c dbops -n '__dbops_at dbops prune' -l log-format -x -a 'text json' -d
 complete -c dbops -n '__dbops_at dbops prune' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops prune' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops prune' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions
+complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
+complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions list
+complete -c dbops -n '__dbops_at dbops partitions list' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions list' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions list' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions list' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions list' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions list' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions list' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions list' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions list' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
