@@ -78,16 +78,16 @@ static void show_option(struct report *report, const struct resolve_context *ctx
 	report_row(report, cells);
 }
 
-/* Keys of remotes exist in the file only: no environment, no command line. */
-static void show_remotes(const struct app *app, struct report *report)
+/* Keys of remotes and suppressions exist in the file only: no environment, no command line. */
+static void show_named(const struct app *app, struct report *report)
 {
 	for (size_t i = 0; i < app->config->len; i++) {
 		const struct config_value *v = &app->config->items[i];
 
-		if (v->section != CONFIG_REMOTE || !v->values.len)
+		if (!config_named[v->section].options || !v->values.len)
 			continue;
 
-		autofree char *key = xasprintf("remotes.%s.%s", v->name, v->key);
+		autofree char *key = xasprintf("%s.%s.%s", config_named[v->section].key, v->name, v->key);
 		autofree char *place = xasprintf("%s:%d:%d", app->config->path, v->line, v->column);
 		const struct cell cells[] = { CELL_OF_TEXT(key), CELL_OF_TEXT(v->values.items[0]),
 			CELL_OF_TEXT("config"), CELL_OF_TEXT(place) };
@@ -105,15 +105,18 @@ static bool is_known(const struct app *app, const struct config_schema *schema, 
 	for (size_t i = 0; i < app->config->len; i++) {
 		const struct config_value *v = &app->config->items[i];
 
-		if (v->section != CONFIG_REMOTE)
+		if (!config_named[v->section].options)
 			continue;
 
-		autofree char *key = xasprintf("remotes.%s.%s", v->name, v->key);
+		autofree char *key = xasprintf("%s.%s.%s", config_named[v->section].key, v->name, v->key);
 
 		if (is_below(key, word))
 			return true;
 	}
-	return strcmp(word, "remotes") == 0;
+	for (unsigned i = 0; i < CONFIG_SECTIONS; i++)
+		if (config_named[i].options && strcmp(word, config_named[i].key) == 0)
+			return true;
+	return false;
 }
 
 static bool check_words(const struct app *app, const struct config_schema *schema, struct error *err)
@@ -158,7 +161,7 @@ static bool show_rows(struct app *app, const struct config_schema *schema, struc
 	for (size_t i = 0; i < schema->len; i++)
 		if (is_wanted(app, schema->items[i]->config_key))
 			show_option(report, &ctx, schema->items[i]);
-	show_remotes(app, report);
+	show_named(app, report);
 	return report_end(steal(report), err);
 }
 
@@ -210,19 +213,38 @@ static int compare_problems(const void *a, const void *b)
 	return x->line != y->line ? x->line - y->line : x->column - y->column;
 }
 
+static void add_error(struct config_problems *problems, const struct error *err)
+{
+	struct config_problem *p = vec_push(problems);
+
+	p->line = p->column = 1;
+	p->message = xstrdup(err->message);
+	p->hint = xstrdup(err->hint);
+}
+
 static void check_remotes(const struct config *config, struct config_problems *problems)
 {
-	for (size_t i = 0; i < config->remotes.len; i++) {
+	const struct strvec *names = &config->names[CONFIG_REMOTE];
+
+	for (size_t i = 0; i < names->len; i++) {
 		_cleanup_error_ struct error err = ERROR_INIT;
 		_cleanup_remote_ struct config_remote remote = { 0 };
-		struct config_problem *p;
 
-		if (config_remote(config, config->remotes.items[i], &remote, &err))
-			continue;
-		p = vec_push(problems);
-		p->line = p->column = 1;
-		p->message = xstrdup(err.message);
-		p->hint = xstrdup(err.hint);
+		if (!config_remote(config, names->items[i], &remote, &err))
+			add_error(problems, &err);
+	}
+}
+
+static void check_suppressions(const struct config *config, struct config_problems *problems)
+{
+	const struct strvec *names = &config->names[CONFIG_SUPPRESSION];
+
+	for (size_t i = 0; i < names->len; i++) {
+		_cleanup_error_ struct error err = ERROR_INIT;
+		struct config_suppression suppression;
+
+		if (!config_suppression(config, names->items[i], &suppression, &err))
+			add_error(problems, &err);
 	}
 }
 
@@ -233,8 +255,10 @@ static void check_all(struct app *app, struct config_problems *problems)
 	app_config_schema(app->root, &schema);
 	config_check(app->config, &schema, problems);
 	/* values of the wrong type are reported already, and a remote with one cannot be read */
-	if (!problems->len)
+	if (!problems->len) {
 		check_remotes(app->config, problems);
+		check_suppressions(app->config, problems);
+	}
 	if (problems->len)
 		qsort(problems->items, problems->len, sizeof(*problems->items), compare_problems);
 	if (app->config->exposed && config_has_password(app->config, &schema))

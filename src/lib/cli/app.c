@@ -117,15 +117,15 @@ static bool choose_profile(struct app *app, struct error *err)
 	const char *name = app->profile ? app->profile : c->default_profile;
 
 	app->config_profile = name;
-	if (!name || strvec_contains(&c->profiles, name))
+	if (!name || strvec_contains(&c->names[CONFIG_PROFILE], name))
 		return true;
 
 	struct nearest n = NEAREST_INIT(name);
 
 	error_set(err, EXIT_CONFIG, "there is no profile '%s' in the configuration", name);
 	error_detail(err, "configuration file: %s", c->path ? c->path : "none");
-	for (size_t i = 0; i < c->profiles.len; i++)
-		nearest_try(&n, c->profiles.items[i]);
+	for (size_t i = 0; i < c->names[CONFIG_PROFILE].len; i++)
+		nearest_try(&n, c->names[CONFIG_PROFILE].items[i]);
 	return n.best ? error_hint(err, "Did you mean '%s'?", n.best) : false;
 }
 

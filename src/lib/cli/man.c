@@ -333,17 +333,37 @@ static const char config_intro[] =
 	"    backup: {dir: /var/backups/dbops}\n"
 	"remotes:\n"
 	"  s3: {bucket: example\\-backups, prefix: app, region: eu\\-central\\-1}\n"
+	"suppressions:\n"
+	"  yearly\\-report:\n"
+	"    finding: indexes.unused\n"
+	"    object: public.audit_*\n"
+	"    reason: the report of the year needs it\n"
+	"    expires: 2027\\-01\\-31\n"
 	".fi\n"
 	".SH FRAME\n"
 	".TP\n"
 	"\\fBdefault_profile\\fR: \\fINAME\\fR\n"
-	"The profile that is used when none is named.\n"
-	".TP\n"
-	"\\fBprofiles\\fR: \\fINAME\\fR: ...\n"
-	"Profiles by name, each with keys of the section KEYS.\n"
-	".TP\n"
-	"\\fBremotes\\fR: \\fINAME\\fR: ...\n"
-	"Storage by name, each with keys of the section REMOTES.\n";
+	"The profile that is used when none is named.\n";
+
+
+static void add_frame(struct strbuf *out)
+{
+	for (unsigned i = 0; i < CONFIG_SECTIONS; i++)
+		if (config_named[i].key)
+			strbuf_addf(out, ".TP\n\\fB%s\\fR: \\fINAME\\fR: ...\n%s\n", config_named[i].key,
+				config_named[i].help);
+}
+
+static void add_named_keys(struct strbuf *out)
+{
+	for (unsigned i = 0; i < CONFIG_SECTIONS; i++) {
+		if (!config_named[i].title)
+			continue;
+		strbuf_addf(out, ".SH %s\n", config_named[i].title);
+		for (const struct option *o = config_named[i].options; o->type != OPTION_END; o++)
+			add_key(out, o);
+	}
+}
 
 void man_config_page(const struct command *root, struct strbuf *out)
 {
@@ -353,12 +373,11 @@ void man_config_page(const struct command *root, struct strbuf *out)
 	add_title(out, "dbops.yaml", 5);
 	strbuf_adds(out, ".SH NAME\ndbops.yaml \\- configuration of dbops\n");
 	strbuf_adds(out, config_intro);
+	add_frame(out);
 	strbuf_adds(out, ".SH KEYS\n");
 	for (size_t i = 0; i < schema.len; i++)
 		add_key(out, schema.items[i]);
-	strbuf_adds(out, ".SH REMOTES\n");
-	for (const struct option *o = config_remote_options; o->type != OPTION_END; o++)
-		add_key(out, o);
+	add_named_keys(out);
 	strbuf_adds(out, ".SH SEE ALSO\n\\fBdbops\\fR(1), \\fBdbops\\-config\\-show\\fR(1), "
 			 "\\fBdbops\\-config\\-check\\fR(1)\n");
 	vec_release(&schema);

@@ -9,6 +9,16 @@
 
 #define CONFIG_LIMIT (1u << 20)
 
+const struct config_named config_named[CONFIG_SECTIONS] = {
+	[CONFIG_PROFILE] = { "profiles", "profile", NULL, "Profiles by name, each with keys of the section KEYS.", NULL },
+	[CONFIG_REMOTE] = { "remotes", "remote", "REMOTES", "Storage by name, each with keys of the section REMOTES.",
+		config_remote_options },
+	[CONFIG_SUPPRESSION] = { "suppressions", "suppression", "SUPPRESSIONS",
+		"Findings that are known and accepted, by a name of your choice, each with keys of the section "
+		"SUPPRESSIONS. Such a finding stays visible, and no check counts it.",
+		config_suppression_options },
+};
+
 struct config *config_new(void)
 {
 	return xcalloc(1, sizeof(struct config));
@@ -24,8 +34,8 @@ void config_free(struct config *c)
 	free(c->items);
 	free(c->path);
 	free(c->default_profile);
-	strvec_release(&c->profiles);
-	strvec_release(&c->remotes);
+	for (unsigned i = 0; i < CONFIG_SECTIONS; i++)
+		strvec_release(&c->names[i]);
 	free(c);
 }
 
@@ -125,10 +135,10 @@ static void copy_names(const struct strvec *names, struct strvec *ret)
 
 void config_profile_names(const struct config *c, struct strvec *ret)
 {
-	copy_names(&c->profiles, ret);
+	copy_names(&c->names[CONFIG_PROFILE], ret);
 }
 
 void config_remote_names(const struct config *c, struct strvec *ret)
 {
-	copy_names(&c->remotes, ret);
+	copy_names(&c->names[CONFIG_REMOTE], ret);
 }

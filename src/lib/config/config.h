@@ -6,6 +6,7 @@
  *	profiles: { app: { dbname: …, backup: { jobs: 4 } } }
  *	backup: { jobs: 2 }
  *	remotes: { s3: { bucket: … } }
+ *	suppressions: { yearly: { finding: …, object: …, reason: … } }
  *
  * Every option of every command that has a config_key may stand at the top level and in a profile
  * under that key; nesting and dots mean the same ("backup: {jobs: 2}" is backup.jobs). Which keys
@@ -18,11 +19,22 @@
 #include "option.h"
 #include "vec.h"
 
-enum config_section { CONFIG_TOP, CONFIG_PROFILE, CONFIG_REMOTE };
+enum config_section { CONFIG_TOP, CONFIG_PROFILE, CONFIG_REMOTE, CONFIG_SUPPRESSION, CONFIG_SECTIONS };
+
+/* A section of names with settings: `remotes: {NAME: {…}}`. */
+struct config_named {
+	const char *key;   /* "remotes"; NULL: the section has no names (CONFIG_TOP) */
+	const char *what;  /* "remote", for messages */
+	const char *title; /* heading in the manual */
+	const char *help;
+	const struct option *options; /* the keys below a name; NULL = those of the commands (profiles) */
+};
+/* By enum config_section. To add a section: one line in config.c and its options. */
+extern const struct config_named config_named[CONFIG_SECTIONS];
 
 struct config_value {
 	enum config_section section;
-	char *name;            /* of the profile or remote; NULL at the top */
+	char *name;            /* of the profile, remote …; NULL at the top */
 	char *key;             /* "backup.jobs" */
 	struct strvec values;  /* one; several for a YAML list; none for null (= not set) */
 	bool list;
@@ -33,7 +45,7 @@ struct config {
 	char *path;            /* the file; NULL = there is none */
 	struct config_value *items;
 	size_t len, alloc;
-	struct strvec profiles, remotes; /* names, in the file's order */
+	struct strvec names[CONFIG_SECTIONS]; /* of profiles, remotes, …, in the file's order */
 	char *default_profile;
 	bool exposed;          /* the file can be read by everybody on the machine */
 };
@@ -112,6 +124,16 @@ void config_remote_release(struct config_remote *r);
 
 /* The keys of a remote as option records (for the manual, config show and messages). */
 extern const struct option config_remote_options[];
+
+/* A suppression: `suppressions: {NAME: {…}}`. Strings are borrowed from the configuration. */
+struct config_suppression {
+	const char *name, *finding, *object, *reason, *expires;
+};
+extern const struct option config_suppression_options[];
+/* Fills ret with the suppression called name. A key that is missing or an `expires` that is no
+ * date: EXIT_CONFIG. */
+bool config_suppression(const struct config *c, const char *name, struct config_suppression *ret,
+	struct error *err);
 
 /* Fills ret. Unknown name or missing bucket: EXIT_CONFIG; a key file that cannot be read:
  * EXIT_CONFIG. */

@@ -61,8 +61,9 @@ static void check_unknown(const struct config_value *v, const struct config_sche
 		nearest_try(&n, schema->items[i]->config_key);
 	}
 	if (v->section == CONFIG_TOP) {
-		nearest_try(&n, "profiles");
-		nearest_try(&n, "remotes");
+		for (unsigned i = 0; i < CONFIG_SECTIONS; i++)
+			if (config_named[i].key)
+				nearest_try(&n, config_named[i].key);
 		nearest_try(&n, "default_profile");
 	}
 
@@ -72,15 +73,15 @@ static void check_unknown(const struct config_value *v, const struct config_sche
 		p->hint = xasprintf("Did you mean '%s'?", n.best);
 }
 
-static void check_remote_key(const struct config_value *v, struct config_problems *ret)
+static void check_named_key(const struct config_value *v, struct config_problems *ret)
 {
 	struct nearest n = NEAREST_INIT(v->key);
 
-	for (const struct option *o = config_remote_options; o->type != OPTION_END; o++)
+	for (const struct option *o = config_named[v->section].options; o->type != OPTION_END; o++)
 		nearest_try(&n, o->config_key);
 
 	struct config_problem *p = add_problem(
-		ret, v, xasprintf("unknown key '%s' in remote '%s'", v->key, v->name));
+		ret, v, xasprintf("unknown key '%s' in %s '%s'", v->key, config_named[v->section].what, v->name));
 
 	if (n.best)
 		p->hint = xasprintf("Did you mean '%s'?", n.best);
@@ -119,9 +120,9 @@ static void check_type(
 		strvec_release(&field.list);
 }
 
-static const struct option *find_remote_option(const char *key)
+static const struct option *find_named_option(enum config_section section, const char *key)
 {
-	for (const struct option *o = config_remote_options; o->type != OPTION_END; o++)
+	for (const struct option *o = config_named[section].options; o->type != OPTION_END; o++)
 		if (strcmp(o->config_key, key) == 0)
 			return o;
 	return NULL;
@@ -129,15 +130,15 @@ static const struct option *find_remote_option(const char *key)
 
 static void check_default_profile(const struct config *c, struct config_problems *ret)
 {
-	if (!c->default_profile || strvec_contains(&c->profiles, c->default_profile))
+	if (!c->default_profile || strvec_contains(&c->names[CONFIG_PROFILE], c->default_profile))
 		return;
 
 	struct nearest n = NEAREST_INIT(c->default_profile);
 	struct config_problem *p = add_problem(ret, NULL,
 		xasprintf("default_profile: there is no profile '%s'", c->default_profile));
 
-	for (size_t i = 0; i < c->profiles.len; i++)
-		nearest_try(&n, c->profiles.items[i]);
+	for (size_t i = 0; i < c->names[CONFIG_PROFILE].len; i++)
+		nearest_try(&n, c->names[CONFIG_PROFILE].items[i]);
 	if (n.best)
 		p->hint = xasprintf("Did you mean '%s'?", n.best);
 }
@@ -147,14 +148,14 @@ void config_check(const struct config *c, const struct config_schema *schema,
 {
 	for (size_t i = 0; i < c->len; i++) {
 		const struct config_value *v = &c->items[i];
-		bool remote = v->section == CONFIG_REMOTE;
+		bool named = config_named[v->section].options;
 		const struct option *o =
-			remote ? find_remote_option(v->key) : schema_find(schema, v->key);
+			named ? find_named_option(v->section, v->key) : schema_find(schema, v->key);
 
 		if (o)
 			check_type(v, o, ret);
-		else if (remote)
-			check_remote_key(v, ret);
+		else if (named)
+			check_named_key(v, ret);
 		else
 			check_unknown(v, schema, ret);
 	}
@@ -185,7 +186,7 @@ bool config_has_password(const struct config *c, const struct config_schema *sch
 	for (size_t i = 0; i < c->len; i++) {
 		const struct config_value *v = &c->items[i];
 		const struct option *o =
-			v->section == CONFIG_REMOTE ? NULL : schema_find(schema, v->key);
+			config_named[v->section].options ? NULL : schema_find(schema, v->key);
 
 		if (!o || !v->values.len)
 			continue;

@@ -67,8 +67,8 @@ static bool no_such_remote(const struct config *c, const char *name, struct erro
 
 	error_set(err, EXIT_CONFIG, "there is no remote '%s' in the configuration", name);
 	error_detail(err, "configuration file: %s", c->path ? c->path : "none");
-	for (size_t i = 0; i < c->remotes.len; i++)
-		nearest_try(&n, c->remotes.items[i]);
+	for (size_t i = 0; i < c->names[CONFIG_REMOTE].len; i++)
+		nearest_try(&n, c->names[CONFIG_REMOTE].items[i]);
 	if (n.best)
 		return error_hint(err, "Did you mean '%s'?", n.best);
 	return error_hint(err, "Describe it under 'remotes:' in dbops.yaml, or give s3://BUCKET/PREFIX.");
@@ -122,7 +122,7 @@ bool config_remote(const struct config *c, const char *name, struct config_remot
 	struct remote_flags f = { .r.path_style = -1 };
 
 	*ret = f.r;
-	if (!strvec_contains(&c->remotes, name))
+	if (!strvec_contains(&c->names[CONFIG_REMOTE], name))
 		return no_such_remote(c, name, err);
 
 	bool ok = read_values(c, name, &f, err) &&

@@ -163,7 +163,7 @@ static bool read_members(struct reader *r, enum config_section section, const ch
 	}
 }
 
-/* profiles: {name: {…}} and remotes: {name: {…}}; the current event is the value. */
+/* profiles: {name: {…}}, remotes: {name: {…}} …; the current event is the value. */
 static bool read_named(struct reader *r, enum config_section section, struct strvec *names)
 {
 	if (r->event.type == YAML_SCALAR_EVENT && is_null(&r->event))
@@ -202,10 +202,9 @@ static bool read_default_profile(struct reader *r)
 
 static bool read_root_value(struct reader *r, const char *key)
 {
-	if (strcmp(key, "profiles") == 0)
-		return read_named(r, CONFIG_PROFILE, &r->config->profiles);
-	if (strcmp(key, "remotes") == 0)
-		return read_named(r, CONFIG_REMOTE, &r->config->remotes);
+	for (unsigned i = 0; i < CONFIG_SECTIONS; i++)
+		if (config_named[i].key && strcmp(key, config_named[i].key) == 0)
+			return read_named(r, (enum config_section)i, &r->config->names[i]);
 	if (strcmp(key, "default_profile") == 0)
 		return read_default_profile(r);
 	if (r->event.type == YAML_MAPPING_START_EVENT)
