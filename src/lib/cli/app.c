@@ -42,6 +42,20 @@ static bool is_dumb_terminal(void)
 	return !term || strcmp(term, "dumb") == 0;
 }
 
+/* What the user's locale says; ours is always UTF-8 (setup.c). */
+static bool is_utf8_terminal(void)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = getenv(names[i]);
+
+		if (value && *value)
+			return strcasestr(value, "UTF-8") || strcasestr(value, "utf8");
+	}
+	return false;
+}
+
 static int terminal_width(FILE *f)
 {
 	struct winsize size;
@@ -79,6 +93,7 @@ static void set_up_output(struct app *app)
 {
 	app->log_json = strcmp(app->log_format, "json") == 0;
 	app->report.color = wants_color(app);
+	app->report.utf8 = is_utf8_terminal();
 	app->report.width = isatty(fileno(app->report.out)) ? terminal_width(app->report.out) : 0;
 	app->progress.mode = choose_progress(app);
 	app->progress.width = terminal_width(app->err);

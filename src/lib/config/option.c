@@ -116,6 +116,8 @@ bool option_set(const struct option *o, void *args, const char *text, struct err
 		return true;
 	case OPTION_STRING:
 	case OPTION_PATH:
+		if (o->check && !o->check(text, err))
+			return false;
 		*(const char **)field = text;
 		return true;
 	case OPTION_GROUP:

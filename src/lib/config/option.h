@@ -56,6 +56,8 @@ struct option {
 	size_t offset;
 	unsigned flags;
 	enum completion complete;
+	/* OPTION_STRING: says whether text is of the form it must have; NULL = anything. Wrong: EXIT_USAGE. */
+	bool (*check)(const char *text, struct error *err);
 };
 
 /* Each macro checks the field's type: OPT_INT(struct backup_args, jobs, .short_name = 'j', …) */

@@ -70,6 +70,25 @@ void cell_add_text(enum cell_type type, const struct cell *c, struct strbuf *out
 	}
 }
 
+void add_bar(struct strbuf *out, double percent, unsigned width, bool utf8)
+{
+	double share = percent < 0 ? 0 : percent > 100 ? 100 : percent;
+	unsigned full = (unsigned)(share * width / 100 + 0.5);
+
+	for (unsigned i = 0; i < width; i++)
+		strbuf_adds(out, i < full ? (utf8 ? "\u2588" : "#") : (utf8 ? "\u2591" : "."));
+}
+
+const char *tone_color(enum cell_tone tone)
+{
+	static const char *const names[] = {
+		[TONE_PLAIN] = NULL, [TONE_GOOD] = "green", [TONE_WARNING] = "yellow", [TONE_CRITICAL] = "red",
+		[TONE_FAINT] = "gray",
+	};
+
+	return names[tone];
+}
+
 bool cell_is_right_aligned(enum cell_type type)
 {
 	return type == CELL_INT || type == CELL_SIZE || type == CELL_DURATION || type == CELL_PERCENT;

@@ -39,13 +39,19 @@ struct column {
 };
 #define COLUMN_WIDE  1u /* may be truncated on a narrow terminal */
 #define COLUMN_EXTRA 2u /* not in the table by default; in expanded, JSON, CSV */
+#define COLUMN_BAR   4u /* CELL_PERCENT: a bar beside the number, on a terminal */
+#define COLUMN_TREE  8u /* the column that the tree is drawn in: report_child() */
 #define COLUMN_END   { .type = CELL_END }
+
+/* What a value means; shown as colour only, and only on a terminal. */
+enum cell_tone { TONE_PLAIN, TONE_GOOD, TONE_WARNING, TONE_CRITICAL, TONE_FAINT };
 
 struct cell {
 	bool null;
 	const char *text; /* CELL_TEXT, CELL_ID: borrowed until report_row returns */
 	int64_t number;   /* CELL_INT, SIZE, TIME, BOOL */
 	double real;      /* CELL_DURATION, PERCENT */
+	enum cell_tone tone;
 };
 #define CELL_NULL()      ((struct cell){ .null = true })
 #define CELL_OF_TEXT(s)  ((struct cell){ .null = !(s), .text = (s) })
@@ -58,6 +64,8 @@ enum report_format {
 	FORMAT_JSON,     /* {"schema_version":1, …header…, "<name>":[{…},…]} */
 	FORMAT_NDJSON,   /* one object a line */
 	FORMAT_CSV,      /* RFC 4180 */
+	FORMAT_PROM,     /* no rows: Prometheus metrics, by the command itself (inspect/answer.h) */
+	FORMAT_NAGIOS,   /* no rows: a Nagios plugin's line, likewise */
 };
 
 struct report;
@@ -66,7 +74,9 @@ struct report_options {
 	FILE *out;
 	enum report_format format;
 	bool color;   /* decided by the application: terminal, NO_COLOR, TERM */
-	int width;    /* terminal columns; 0 = do not truncate */
+	int width;    /* terminal columns; 0 = do not truncate. A table that does not fit is printed expanded */
+	bool compact; /* JSON: the whole document on one line */
+	bool utf8;    /* the terminal's character set has bars and tree lines */
 };
 
 /* Starts a report whose JSON array is called name. Never NULL. */
@@ -77,6 +87,12 @@ struct report *report_begin(const struct report_options *o, const char *name,
 struct json *report_header(struct report *r);
 /* One row: as many cells as there are columns. */
 void report_row(struct report *r, const struct cell *cells);
+/* As report_row(), drawn below an earlier row of a table: parent is that row's number, from 0; -1 = none.
+ * For every other format the same as report_row(). Needs a COLUMN_TREE. */
+void report_child(struct report *r, const struct cell *cells, int64_t parent);
+/* Text for people after the rows, table and expanded only; a line, without its newline. */
+void report_note(struct report *r, enum cell_tone tone, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Writes what is left and frees r. False: stdout could not be written (EXIT_CANNOT_WRITE). */
 struct error;
 bool report_end(struct report *r, struct error *err);
@@ -86,7 +102,8 @@ void report_discard(struct report *r);
 DEFINE_CLEANUP(struct report, report_discard)
 #define _cleanup_report_ _cleanup_(report_discardp)
 
-/* The words of --format; NULL-terminated, in the order of enum report_format. */
+/* The words of --format; NULL-terminated, in the order of enum report_format. Commands without a judgement
+ * stop before "prom". */
 extern const char *const report_format_names[];
 /* False when name is none of them. "text" is FORMAT_TABLE. */
 bool report_format_parse(const char *name, enum report_format *ret);
