@@ -22,7 +22,7 @@ int main(int argc, char *argv[])
 	app_init(&app, &root_command, &cancel, stdin, stdout, stderr);
 
 	bool ok = cancel_open(&cancel, &err) && app_run(&app, argc, words, &err);
-	int status = ok ? (int)app.status : (int)err.code;
+	int status = ok ? (int)app.status : app_failure_status(&app, &err);
 
 	if (!ok)
 		app_print_error(&app, &err);

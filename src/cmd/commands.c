@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&verify_command,
 	&restore_command,
 	&prune_command,
+	&connections_command,
 	&partitions_command,
 	&config_command,
 	&completion_command,

@@ -12,6 +12,7 @@ extern const struct command backup_command;
 extern const struct command complete_command;
 extern const struct command completion_command;
 extern const struct command config_command;
+extern const struct command connections_command;
 extern const struct command help_command;
 extern const struct command list_command;
 extern const struct command partitions_command;

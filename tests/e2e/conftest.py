@@ -32,6 +32,8 @@ def pytest_generate_tests(metafunc):
     if "every_server" in metafunc.fixturenames:
         majors = sorted(m for m in set(BINDIRS) | set(EMBEDDED) if m >= 14)
         metafunc.parametrize("every_server", majors, ids=lambda m: f"pg{m}", indirect=True, scope="session")
+    if "server_major" in metafunc.fixturenames:
+        metafunc.parametrize("server_major", sorted({MAJOR, *EMBEDDED}), ids=lambda m: f"server{m}")
     if "any_major" in metafunc.fixturenames:
         metafunc.parametrize("any_major", sorted(BINDIRS), ids=lambda m: f"pg{m}")
 
@@ -90,11 +92,27 @@ def clusters():
 
 
 @pytest.fixture(scope="session")
-def every_server(request):
+def server(clusters):
+    """server(major): a shared cluster of any major that is here, with or without client programs of its own. A test that asks for
+    `server_major` runs once a major."""
+    started = {}
+
+    def get(major):
+        if major in BINDIRS:
+            return clusters(major)
+        if major not in started:
+            started[major] = servers.Cluster(EMBEDDED[major], major, clients=BINDIRS[MAJOR], initdb=("-E", "UTF8", "--no-locale"))
+        return started[major]
+
+    yield get
+    for cluster in started.values():
+        cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def every_server(request, server):
     """A server of each supported major (14 and newer) that is here, with client programs or without: for tests that need SQL only."""
-    cluster = servers.Cluster(BINDIRS.get(request.param) or EMBEDDED[request.param], request.param, clients=BINDIRS[MAJOR])
-    yield cluster
-    cluster.stop()
+    return server(request.param)
 
 
 @pytest.fixture

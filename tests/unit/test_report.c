@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "unit.h"
 
+#include <locale.h>
+
 #include "error.h"
 #include "report.h"
 
@@ -289,6 +291,7 @@ static void test_format_names(void **state)
 
 int main(void)
 {
+	setlocale(LC_CTYPE, "C.UTF-8"); /* as setup.c does */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_csv),       cmocka_unit_test(test_ndjson),
 		cmocka_unit_test(test_json),      cmocka_unit_test(test_table),

@@ -93,7 +93,7 @@ static bool write_temp(int fd, const char *temp, const void *data, size_t len, s
 	return true;
 }
 
-bool fs_write_atomic(const char *path, const void *data, size_t len, struct error *err)
+static bool write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
 {
 	autofree char *temp = xasprintf("%s.tmp-XXXXXX", path);
 	autofree char *copy = xstrdup(path);
@@ -105,12 +105,30 @@ bool fs_write_atomic(const char *path, const void *data, size_t len, struct erro
 		unlink(temp);
 		return false;
 	}
+	if (mode != 0600 && fchmod(fd, mode) != 0) {
+		error_set_errno(err, fs_exit_code(errno), errno, "cannot change the mode of \"%s\"", temp);
+		unlink(temp);
+		return false;
+	}
 	if (rename(temp, path) != 0) {
 		error_set_errno(err, fs_exit_code(errno), errno, "cannot rename \"%s\"", temp);
 		unlink(temp);
 		return false;
 	}
 	return fs_sync_dir(dirname(copy), err);
+}
+
+bool fs_write_atomic(const char *path, const void *data, size_t len, struct error *err)
+{
+	return write_atomic(path, data, len, 0600, err);
+}
+
+bool fs_write_public(const char *path, const void *data, size_t len, struct error *err)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return write_atomic(path, data, len, 0666 & ~mask, err);
 }
 
 bool fs_mkdirs(const char *path, struct error *err)

@@ -17,6 +17,9 @@ bool fs_read(const char *path, size_t limit, struct strbuf *ret, struct error *e
 /* Writes path.tmp-XXXXXX beside path, fsyncs, renames, fsyncs the folder: whole or not at all. */
 bool fs_write_atomic(const char *path, const void *data, size_t len, struct error *err);
 
+/* The same for what others shall read, a monitoring agent say: mode 0666 less the umask. */
+bool fs_write_public(const char *path, const void *data, size_t len, struct error *err);
+
 /* write(2) until everything is written. */
 bool fs_write_all(int fd, const char *path, const void *data, size_t len, struct error *err);
 

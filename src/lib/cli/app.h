@@ -35,6 +35,14 @@ struct app {
 	/* NEED_REPOSITORY, NEED_REMOTE */
 	const char *ca_file;
 
+	/* COMMAND_INSPECT; milliseconds */
+	bool check;
+	const char *output;
+	int64_t watch, statement_timeout, lock_timeout;
+	/* COMMAND_DELTA; milliseconds */
+	int64_t interval;
+	const char *since, *save;
+
 	/* global options as text */
 	const char *config_path, *profile, *log_format, *progress_mode, *color_mode, *format;
 	bool help, version;
@@ -58,6 +66,10 @@ bool app_run(struct app *app, int argc, char *const argv[], struct error *err);
  * set in any case. Nothing runs. */
 void app_prepare(struct app *app, int n, char *const words[]);
 
+/* The exit status of a failed run: err's, or 3 when a check could not be answered (--check) and for every failure
+ * under --format nagios. */
+int app_failure_status(const struct app *app, const struct error *err);
+
 /* Prints the one error: "dbops: error: …", detail, hint - or one JSON line. */
 void app_print_error(struct app *app, const struct error *err);
 
@@ -75,7 +87,7 @@ bool app_load_config(struct app *app, struct error *err);
 /* The framework's own options: offsets into struct app. */
 extern const struct option app_global_options[], app_root_options[], app_server_options[],
 	app_repository_options[], app_remote_options[], app_change_options[], app_rows_options[],
-	app_document_options[];
+	app_document_options[], app_inspect_options[], app_inspect_format_options[], app_delta_options[];
 
 #define DBOPS_MAN_DATE "2026-11-20"
 

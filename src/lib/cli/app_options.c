@@ -6,6 +6,7 @@ static const char *const log_formats[] = { "text", "json", NULL };
 static const char *const progress_modes[] = { "auto", "bar", "plain", "json", "none", NULL };
 static const char *const color_modes[] = { "auto", "always", "never", NULL };
 static const char *const row_formats[] = { "table", "expanded", "json", "ndjson", "csv", NULL };
+static const char *const inspect_formats[] = { "table", "expanded", "json", "ndjson", "csv", "prom", "nagios", NULL };
 static const char *const document_formats[] = { "text", "json", NULL };
 
 const struct option app_global_options[] = {
@@ -88,5 +89,37 @@ const struct option app_rows_options[] = {
 const struct option app_document_options[] = {
 	OPT_ENUM(struct app, format, .long_name = "format", .choices = document_formats,
 		.fallback = "text", .help = "how the result is printed"),
+	OPT_END,
+};
+
+const struct option app_inspect_format_options[] = {
+	OPT_ENUM(struct app, format, .long_name = "format", .choices = inspect_formats, .fallback = "table",
+		.help = "how the answer is printed; prom: Prometheus metrics; nagios: a plugin's line, exit status "
+			"as with --check"),
+	OPT_END,
+};
+
+const struct option app_inspect_options[] = {
+	OPT_FLAG(struct app, check, .long_name = "check",
+		.help = "judge: exit status 0 ok, 1 warning, 2 critical, 3 unknown"),
+	OPT_DURATION(struct app, watch, .long_name = "watch", .metavar = "TIME", .min = 500, .max = 86400000,
+		.help = "ask again every TIME, until interrupted; redraws on a terminal, else one JSON document a line"),
+	OPT_PATH(struct app, output, .short_name = 'o', .long_name = "output", .metavar = "FILE",
+		.help = "write to FILE, whole or not at all, instead of stdout"),
+	OPT_DURATION(struct app, statement_timeout, .long_name = "statement-timeout", .metavar = "TIME",
+		.config_key = "inspect.statement_timeout", .fallback = "30s", .min = 100, .max = 3600000,
+		.help = "limit of each of our own statements"),
+	OPT_DURATION(struct app, lock_timeout, .long_name = "lock-timeout", .metavar = "TIME",
+		.config_key = "inspect.lock_timeout", .fallback = "200ms", .min = 1, .max = 60000,
+		.help = "how long we wait for a lock before we go without"),
+	OPT_END,
+};
+
+const struct option app_delta_options[] = {
+	OPT_DURATION(struct app, interval, .long_name = "interval", .metavar = "TIME", .min = 100, .max = 86400000,
+		.help = "take two samples, TIME apart, and show what happened between"),
+	OPT_PATH(struct app, since, .long_name = "since", .metavar = "FILE",
+		.help = "show what happened since the sample in FILE"),
+	OPT_PATH(struct app, save, .long_name = "save", .metavar = "FILE", .help = "write this sample to FILE, for --since"),
 	OPT_END,
 };

@@ -48,6 +48,8 @@ static const struct option *format_options(const struct command *c)
 {
 	if (c->flags & COMMAND_DOCUMENT)
 		return app_document_options;
+	if (c->flags & COMMAND_INSPECT)
+		return app_inspect_format_options;
 	if (c->flags & COMMAND_ROWS)
 		return c->columns ? app_rows_options : app_document_options;
 	return NULL;
@@ -58,6 +60,10 @@ void command_option_sets(const struct command *c, struct option_sets *ret)
 	ret->len = 0;
 	add_set(ret, "Options", c->options, false);
 	add_set(ret, "Output", format_options(c), true);
+	if (c->flags & COMMAND_INSPECT)
+		add_set(ret, "Inspection", app_inspect_options, true);
+	if (c->flags & COMMAND_DELTA)
+		add_set(ret, "Two samples", app_delta_options, true);
 	if (c->flags & COMMAND_DESTRUCTIVE)
 		add_set(ret, "Safety", app_change_options, true);
 	if (c->needs & NEED_REPOSITORY)

@@ -26,6 +26,8 @@ struct app;
 #define COMMAND_ROWS        4u /* gets --format: all formats when it has columns, else text|json */
 #define COMMAND_DOCUMENT    8u /* prints one document: --format text|json, columns or not */
 #define COMMAND_NO_CONFIG   16u /* runs without dbops.yaml, even with a broken one */
+#define COMMAND_INSPECT     64u /* judges: --check, --watch, --output; --format prom and nagios (src/cmd/inspect.h) */
+#define COMMAND_DELTA       128u /* compares two samples: --interval, --since, --save */
 #define COMMAND_ROOT        32u /* dbops itself: gets --version */
 
 /* Operands after the options. The last one may repeat (max > 1; 0 = any number). */
@@ -71,7 +73,7 @@ void command_walk(const struct command *c, const char *path,
 	void (*visit)(const struct command *c, const char *path, void *data), void *data);
 
 /* How the framework's options come to a command. */
-#define OPTION_SETS_MAX 7
+#define OPTION_SETS_MAX 9
 struct option_set {
 	const char *title;            /* heading in --help */
 	const struct option *options;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "sink.h"
 
+#include <ctype.h>
+
 #include "clock.h"
 
 static const char *const level_names[] = {
@@ -76,9 +78,44 @@ static void print_error_json(struct app *app, const struct error *err)
 	end_json(app, &j);
 }
 
+/* --format nagios, also when the command line is wrong elsewhere. */
+static bool is_nagios(const struct app *app)
+{
+	const struct option *o = option_find_long(app_inspect_format_options, "format", 6);
+	const struct setting *s = parsed_setting(&app->parsed, o);
+
+	return s && strcmp(s->value, "nagios") == 0;
+}
+
+int app_failure_status(const struct app *app, const struct error *err)
+{
+	bool interrupted = err->code == EXIT_INTERRUPTED || err->code == EXIT_TERMINATED;
+
+	if (is_nagios(app))
+		return EXIT_UNKNOWN;
+	if (app->check && !interrupted && err->code != EXIT_USAGE && err->code != EXIT_CONFIG && err->code != EXIT_BUG)
+		return EXIT_UNKNOWN;
+	return err->code;
+}
+
+/* A monitoring system shows the first line of stdout. */
+static void print_nagios(struct app *app, const struct error *err)
+{
+	fputs("DBOPS ", app->report.out);
+	for (const char *s = app->command ? app->command->name : ""; *s; s++)
+		fputc(*s == '-' ? ' ' : toupper((unsigned char)*s), app->report.out);
+	fputs(" UNKNOWN - ", app->report.out);
+	for (const char *s = err->message ? err->message : "unknown"; *s; s++)
+		fputc(*s == '|' ? '/' : (unsigned char)*s < 0x20 ? ' ' : *s, app->report.out);
+	fputc('\n', app->report.out);
+	fflush(app->report.out);
+}
+
 void app_print_error(struct app *app, const struct error *err)
 {
 	progress_clear(&app->progress);
+	if (is_nagios(app))
+		print_nagios(app, err);
 	if (app->log_json) {
 		print_error_json(app, err);
 		return;

@@ -70,6 +70,10 @@ bool pg_exec(struct pg_conn *c, struct error *err, const char *sql);
 bool pg_execf(struct pg_conn *c, struct error *err, const char *fmt, ...) PRINTF(3, 4);
 /* Runs one statement with text parameters ($1…; NULL pointers are SQL NULL); NULL on failure. */
 PGresult *pg_query(struct pg_conn *c, struct error *err, const char *sql, int n, const char *const *values);
+/* Several statements in one round trip, by the simple protocol (no prepared statement, so any pooler will do);
+ * ret gets the results of those that return rows, which must be exactly n. On failure ret holds NULLs, and a
+ * transaction that sql began is to be rolled back. */
+bool pg_batch(struct pg_conn *c, struct error *err, const char *sql, PGresult **ret, size_t n);
 /* A query that must return exactly one row; its first column as a string ("" for NULL), caller frees. */
 char *pg_query_value(struct pg_conn *c, struct error *err, const char *sql);
 
@@ -112,6 +116,19 @@ void pg_add_display_name(struct strbuf *sb, const char *schema, const char *name
 static inline const char *pg_value(const PGresult *r, int row, int col)
 {
 	return PQgetvalue(r, row, col);
+}
+static inline bool pg_is_null(const PGresult *r, int row, int col)
+{
+	return PQgetisnull(r, row, col);
+}
+/* pg_value(), or NULL for SQL NULL. */
+static inline const char *pg_text(const PGresult *r, int row, int col)
+{
+	return PQgetisnull(r, row, col) ? NULL : PQgetvalue(r, row, col);
+}
+static inline double pg_real(const PGresult *r, int row, int col)
+{
+	return strtod(PQgetvalue(r, row, col), NULL);
 }
 static inline int64_t pg_int(const PGresult *r, int row, int col)
 {

@@ -143,6 +143,45 @@ bool pg_exec(struct pg_conn *c, struct error *err, const char *sql)
 	return is_success(r) || fail(err, c, r, NULL);
 }
 
+/* Keeps what returned rows; the first failure ends up in *failed. */
+static size_t collect_rows(struct pg_conn *c, PGresult **ret, size_t n, PGresult **failed)
+{
+	size_t got = 0;
+	PGresult *r;
+
+	while (wait_result(c), (r = PQgetResult(c->pg)) != NULL) {
+		if (!is_success(r) && !*failed)
+			*failed = r;
+		else if (PQresultStatus(r) == PGRES_TUPLES_OK && got++ < n)
+			ret[got - 1] = r;
+		else
+			PQclear(r);
+	}
+	return got;
+}
+
+bool pg_batch(struct pg_conn *c, struct error *err, const char *sql, PGresult **ret, size_t n)
+{
+	_cleanup_result_ PGresult *failed = NULL;
+
+	discard_results(c->pg);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = NULL;
+
+	bool sent = PQsendQuery(c->pg, sql);
+	size_t got = sent ? collect_rows(c, ret, n, &failed) : 0;
+
+	if (sent && !failed && got == n)
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		PQclear(ret[i]);
+		ret[i] = NULL;
+	}
+	if (sent && !failed && got)
+		BUG("%zu results instead of %zu", got, n);
+	return fail(err, c, failed, NULL);
+}
+
 bool pg_execf(struct pg_conn *c, struct error *err, const char *fmt, ...)
 {
 	va_list ap;

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * sql.h - the SQL of inspections: one file sql/NAME.sql, here as sql_NAME (meson.build lists them).
+ *
+ * A line that ends with "-- @>=14" is for PostgreSQL 14 and newer, one with "-- @<14" for older
+ * servers; all other lines are for every version. tests/e2e/test_inspect.py runs every file on each
+ * server it has.
+ */
+#ifndef DBOPS_SQL_H
+#define DBOPS_SQL_H
+
+#include "strbuf.h"
+
+extern const char sql_connections[], sql_extensions[], sql_probe[];
+
+/* Adds text's lines that are for a server of this version (150020). */
+void sql_add(struct strbuf *out, const char *text, int version);
+
+#endif

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: PostgreSQL
+"""The frame of the inspections, shown on `dbops connections`: formats, --check, --watch, --output, visibility."""
+import json
+import pathlib
+import re
+import signal
+
+import psycopg
+import pytest
+
+from support.runner import EXIT
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SQL = sorted((ROOT / "src/lib/inspect/sql").glob("*.sql"))
+
+
+@pytest.fixture(scope="module")
+def lowly(cluster):
+    """A role that may only log in."""
+    with psycopg.connect(cluster.conninfo("postgres"), autocommit=True) as c:
+        c.execute("CREATE ROLE \"Low\"\"ly\" LOGIN")
+    yield 'Low"ly'
+    with psycopg.connect(cluster.conninfo("postgres"), autocommit=True) as c:
+        c.execute("DROP ROLE \"Low\"\"ly\"")
+
+
+def for_version(text, major):
+    """What sql_add() of src/lib/inspect/sql.c does."""
+    lines = []
+    for line in text.splitlines():
+        marker = re.search(r"-- @(>=|<)(\d+)", line)
+        if not marker or (major >= int(marker[2])) == (marker[1] == ">="):
+            lines.append(line.split("-- @")[0])
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("path", SQL, ids=lambda p: p.stem)
+def test_sql_on_every_version(server_major, server, path):
+    """Each file is one statement (or some) that every supported server understands."""
+    with server(server_major).connect() as c:
+        c.execute("SET search_path = ''")
+        c.execute(for_version(path.read_text(), server_major))
+
+
+def test_json(dbops, db):
+    answer = dbops.json("connections", "-d", db.name)
+    assert answer["schema_version"] == 1 and answer["completeness"] == "full" and answer["status"] == "ok"
+    assert answer["database"] == db.name
+
+
+def test_nagios_line(dbops, db):
+    result = dbops("connections", "-d", db.name, "--format=nagios")
+    assert re.match(r"DBOPS CONNECTIONS OK - .+ \| '\w+'=\d+;", result.stdout)
+
+
+def test_nagios_says_unknown_for_every_failure(dbops, db):
+    for words in (["-d", "no_such_database"], ["-h", "/nowhere"], ["--no-such-option"], ["--watch=1ms"]):
+        result = dbops("connections", "--format=nagios", *words, expect=EXIT["unknown"])
+        assert result.stdout.startswith("DBOPS CONNECTIONS UNKNOWN - "), result
+        assert result.stdout.count("\n") == 1
+
+
+def test_check_without_a_server_is_unknown(dbops):
+    assert dbops("connections", "-h", "/nowhere", "--check", expect=EXIT["unknown"]).stderr
+    dbops("connections", "-h", "/nowhere", expect=EXIT["unavailable"])
+
+
+def test_prometheus(dbops, db, work):
+    text = dbops("connections", "-d", db.name, "--format=prom").stdout
+    assert 'dbops_up{command="connections"} 1\n' in text
+    names = re.findall(r"^# TYPE (\S+)", text, re.M)
+    assert len(names) == len(set(names))
+
+
+def test_prometheus_says_that_the_server_is_down(dbops, work):
+    out = work / "dbops.prom"
+    dbops("connections", "-h", "/nowhere", "--format=prom", "-o", out, expect=EXIT["unavailable"])
+    assert 'dbops_up{command="connections"} 0\n' in out.read_text()
+
+
+def test_output_is_whole_and_readable(dbops, db, work):
+    out = work / "answer.json"
+    result = dbops("connections", "-d", db.name, "--format=json", "-o", out)
+    assert result.stdout == "" and json.loads(out.read_text())["schema_version"] == 1
+    assert out.stat().st_mode & 0o777 == 0o644
+    dbops("connections", "-d", db.name, "-o", work / "no" / "such", expect=(EXIT["cannot_write"], EXIT["not_found"]))
+
+
+def test_a_role_without_rights_gets_unknown_and_the_grant(dbops, db, lowly):
+    plain = dbops("connections", "-d", db.name, "-U", lowly)
+    assert "partial" in plain.stdout
+    result = dbops("connections", "-d", db.name, "-U", lowly, "--check", expect=EXIT["unknown"])
+    assert 'GRANT pg_monitor TO "Low""ly";' in result.stdout
+    answer = dbops.json("connections", "-d", db.name, "-U", lowly)
+    assert answer["completeness"] == "partial" and answer["status"] == "unknown"
+    assert answer["gaps"][0]["grant"] == 'GRANT pg_monitor TO "Low""ly";'
+
+
+def test_watch_prints_a_document_a_tick(dbops, db):
+    process = dbops.start("connections", "-d", db.name, "--watch=500ms")
+    ticks = [json.loads(process.stdout.readline()) for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    dbops.finish(process, expect=EXIT["interrupted"])
+    assert ticks[0]["at"] < ticks[1]["at"] < ticks[2]["at"]
+
+
+def test_watch_survives_a_lost_session(dbops, db, cluster):
+    process = dbops.start("connections", "-d", db.name, "--watch=500ms")
+    first = json.loads(process.stdout.readline())
+    with psycopg.connect(cluster.conninfo("postgres"), autocommit=True) as c:
+        c.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dbops connections' AND datname = %s", [db.name])
+    later = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    result = dbops.finish(process, expect=EXIT["terminated"])
+    assert later["at"] > first["at"]
+    assert "trying again" in result.stderr
+
+
+def test_thresholds(dbops, db, cluster):
+    with psycopg.connect(cluster.conninfo(db.name)):
+        dbops("connections", "-d", db.name, "--check", "--warning=0", "--critical=", expect=EXIT["warning"])
+        dbops("connections", "-d", db.name, "--check", "--warning=0", "--critical=@0:1000", expect=EXIT["critical"])
+    wrong = dbops("connections", "-d", db.name, "--warning=many", expect=EXIT["usage"])
+    assert "--warning" in wrong.stderr and "threshold" in wrong.stderr
+
+
+def test_suppression(dbops, db, cluster, work):
+    def run(expires, expect):
+        config = work / "dbops.yaml"
+        config.write_text("suppressions:\n  known:\n    finding: connections.*\n    reason: we know\n" + (f"    expires: {expires}\n" if expires else ""))
+        return dbops("connections", "-d", db.name, "--check", "--warning=0", "--critical=", "--config", config, expect=expect)
+
+    with psycopg.connect(cluster.conninfo(db.name)):
+        assert "accepted: we know" in run(None, 0).stdout
+        assert "(until 2999-01-01)" in run("2999-01-01", 0).stdout
+        run("2001-01-01", EXIT["warning"])
+        assert "not a date" in run("soon", EXIT["config"]).stderr
