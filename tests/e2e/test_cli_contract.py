@@ -47,6 +47,10 @@ def words_of(path):
     return path.split()[1:]
 
 
+def has_children(path):
+    return any(c.startswith(path + " ") for c in COMMANDS)
+
+
 def page_of(path):
     return ROOT / "man" / f"{path.replace(' ', '-')}.1"
 
@@ -170,6 +174,10 @@ def test_one_operand_too_many(path):
     if any(o["max"] == 0 for o in operands):
         return
     count = sum(o["max"] for o in operands) + 1
+    if has_children(path):  # then a word is a command's name
+        result = dbops(*words_of(path), "xyzzy", code=EXIT["usage"])
+        assert f"'xyzzy' is not a command of {path}" in result.stderr
+        return
     choices = [c for o in operands for c in o.get("choices", [])] or ["x"]
     result = dbops(*words_of(path), *[choices[0]] * count, code=EXIT["usage"])
     assert "one operand too many" in result.stderr

@@ -39,8 +39,20 @@ static const struct command show = { .name = "show", .operands = many };
 static const struct command check = { .name = "check" };
 static const struct command *const group_children[] = { &show, &check, NULL };
 static const struct command group = { .name = "group", .children = group_children };
+static const struct command kill_child = { .name = "kill", .operands = many };
+static const struct command *const look_children[] = { &kill_child, NULL };
+static bool run_nothing(struct app *app, const void *args, struct error *err)
+{
+	(void)app;
+	(void)args;
+	(void)err;
+	return true;
+}
+static const struct command look = {
+	.name = "look", .options = options, .children = look_children, .run = run_nothing,
+};
 static const struct command secret = { .name = "secret", .flags = COMMAND_HIDDEN };
-static const struct command *const root_children[] = { &copy, &group, &secret, NULL };
+static const struct command *const root_children[] = { &copy, &group, &look, &secret, NULL };
 static const struct command root = { .name = "dbops", .children = root_children, .flags = COMMAND_ROOT };
 
 /* Words in one string, '|' between them. */
@@ -104,6 +116,9 @@ static void test_good(void **state)
 		{ "--profile|p|group|-v|check|-q", "check profile=p verbose=true quiet=true []" },
 		{ "group|show|a|b|c", "show [a b c]" },
 		{ "secret", "secret []" },
+		{ "look", "look []" },
+		{ "look|-j4|-q", "look jobs=4 quiet=true []" },
+		{ "look|-q|kill|1|2", "kill quiet=true [1 2]" },
 	};
 
 	(void)state;
@@ -124,7 +139,7 @@ static void test_bad(void **state)
 	static const struct {
 		const char *line, *message, *hint;
 	} cases[] = {
-		{ "", "dbops needs a command", "One of copy, group; try 'dbops --help'." },
+		{ "", "dbops needs a command", "One of copy, group, look; try 'dbops --help'." },
 		{ "cpoy", "'cpoy' is not a command of dbops", "Did you mean 'dbops copy'?" },
 		{ "secert", "'secert' is not a command of dbops", "Try 'dbops --help'." },
 		{ "group", "dbops group needs a command", "One of show, check; try 'dbops group --help'." },
@@ -144,6 +159,9 @@ static void test_bad(void **state)
 		{ "copy|--password=geheim|a", "--password is a secret and not accepted on the command line",
 			"Every user of this machine can read command lines. Use TEST_PASSWORD or the "
 			"configuration key password." },
+		{ "look|klil", "'klil' is not a command of dbops look", "Did you mean 'dbops look kill'?" },
+		{ "look|--jobs=4|kill|1", "--jobs is not an option of dbops look kill", "Try 'dbops look kill --help'." },
+		{ "look|kill", "FILE is missing", "Try 'dbops look kill --help'." },
 		{ "group|show", "FILE is missing", "Try 'dbops group show --help'." },
 	};
 

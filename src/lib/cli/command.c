@@ -98,3 +98,12 @@ const struct option *sets_find_short(const struct option_sets *sets, char name)
 	}
 	return NULL;
 }
+
+bool sets_has(const struct option_sets *sets, const struct option *option)
+{
+	for (size_t i = 0; i < sets->len; i++)
+		for (const struct option *o = sets->items[i].options; o->type != OPTION_END; o++)
+			if (o == option)
+				return true;
+	return false;
+}

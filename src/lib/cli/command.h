@@ -50,7 +50,7 @@ struct command {
 	const struct operand *operands;   /* ends with { .name = NULL }; NULL = none */
 	const struct column *columns;     /* ends with COLUMN_END; NULL = no rows */
 	const struct example *examples;   /* ends with { NULL, NULL }; NULL = none */
-	const struct command *const *children; /* ends with NULL; a group has children and no run */
+	const struct command *const *children; /* ends with NULL; a group has children and no run, see command_is_group() */
 	size_t args_size;
 	unsigned needs, flags;
 	/* args is the filled args struct; operands come through app->operands (struct strvec).
@@ -58,6 +58,14 @@ struct command {
 	 * (warnings, a check) sets app->status. */
 	bool (*run)(struct app *app, const void *args, struct error *err);
 };
+
+/* Only its children do something. A command with run and children does its own work when no child is named: `dbops
+ * connections`, `dbops connections plan`. It has no operands, so that a word behind it is always a child's name, and options
+ * before that name must be the child's, too. */
+static inline bool command_is_group(const struct command *c)
+{
+	return c->children && !c->run;
+}
 
 /* The root: its children are the commands (src/cmd/commands.c). */
 extern const struct command root_command;
@@ -88,5 +96,7 @@ void command_option_sets(const struct command *c, struct option_sets *ret);
 /* The option called name (len bytes) or with that letter, in the order of the sets; NULL = none. */
 const struct option *sets_find_long(const struct option_sets *sets, const char *name, size_t len);
 const struct option *sets_find_short(const struct option_sets *sets, char name);
+/* Whether o itself is one of them, not another of its name. */
+bool sets_has(const struct option_sets *sets, const struct option *o);
 
 #endif

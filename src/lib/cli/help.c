@@ -156,7 +156,7 @@ void usage_operands(const struct command *c, struct strbuf *out)
 {
 	strbuf_adds(out, " [OPTION]...");
 	if (c->children)
-		strbuf_adds(out, " COMMAND");
+		strbuf_adds(out, command_is_group(c) ? " COMMAND" : " [COMMAND]");
 	for (const struct operand *o = c->operands; o && o->name; o++)
 		strbuf_addf(out, " %s%s%s%s", o->min ? "" : "[", o->name, o->max == 1 ? "" : "...",
 			o->min ? "" : "]");

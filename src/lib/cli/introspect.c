@@ -118,7 +118,7 @@ static void add_command(const struct command *c, const char *path, void *data)
 	jsonw_string(j, "path", path);
 	jsonw_string(j, "summary", c->summary);
 	jsonw_string(j, "detail", c->detail);
-	jsonw_bool(j, "group", c->children != NULL);
+	jsonw_bool(j, "group", command_is_group(c));
 	jsonw_bool(j, "destructive", c->flags & COMMAND_DESTRUCTIVE);
 	jsonw_bool(j, "server", c->needs & NEED_SERVER);
 	jsonw_bool(j, "repository", c->needs & NEED_REPOSITORY);

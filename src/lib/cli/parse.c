@@ -196,6 +196,22 @@ static bool unknown_command(struct parser *c, const char *word)
 	return hint_help(c);
 }
 
+/* An option of the parent's own work, before the child's name: nothing would read it. */
+static bool check_earlier_settings(struct parser *c)
+{
+	for (size_t i = 0; i < c->p->len; i++) {
+		const struct setting *s = &c->p->items[i];
+		autofree char *path = NULL;
+
+		if (sets_has(&c->sets, s->option))
+			continue;
+		path = parsed_path(c->p);
+		error_set(c->err, EXIT_USAGE, "%s is not an option of %s", s->shown, path);
+		return hint_help(c);
+	}
+	return true;
+}
+
 static bool parse_word(struct parser *c, const char *word)
 {
 	const struct command *child;
@@ -208,7 +224,7 @@ static bool parse_word(struct parser *c, const char *word)
 	if (!child)
 		return unknown_command(c, word);
 	enter(c, child);
-	return true;
+	return check_earlier_settings(c);
 }
 
 bool parse_words(const struct command *root, int n, char *const words[], struct parsed *ret,
@@ -269,7 +285,7 @@ bool parse_check_operands(const struct parsed *p, struct error *err)
 	autofree char *path = parsed_path(p);
 	size_t used = 0;
 
-	if (p->command->children)
+	if (command_is_group(p->command))
 		return missing_command(p, err);
 	for (const struct operand *o = p->command->operands; o && o->name; o++) {
 		size_t max = o->max ? o->max : SIZE_MAX, count = 0;
