@@ -21,7 +21,7 @@ struct run {
 	struct inspector inspector;
 	struct sample before, now;
 	bool has_before;
-	bool failed; /* the answer could not be had, but was said in the format */
+	struct look look;
 };
 
 static void run_release(struct run *r)
@@ -96,7 +96,7 @@ static void *collect(struct run *r, struct answer *a, struct error *err)
 	begin_sample(r);
 	a->at = r->now.at;
 
-	struct look look = {
+	r->look = (struct look){
 		.app = r->app,
 		.inspector = &r->inspector,
 		.args = r->args,
@@ -104,7 +104,7 @@ static void *collect(struct run *r, struct answer *a, struct error *err)
 		.now = &r->now,
 		.answer = a,
 	};
-	void *rows = r->inspection->collect(&look, err);
+	void *rows = r->inspection->collect(&r->look, err);
 	autofree char *today = today_utc();
 
 	if (!rows || answer_suppress(a, r->app->config, today, err))

@@ -53,7 +53,7 @@ static bool parse_ends(const char *text, enum unit unit, struct range *r)
 	else if (low_len && !parse_end(text, low_len, unit, r, &r->low))
 		return false;
 	if (!*high)
-		return colon != NULL;
+		return low_len > 0;
 	return parse_end(high, strlen(high), unit, r, &r->high) && r->low <= r->high;
 }
 
@@ -67,7 +67,7 @@ bool range_parse(const char *text, enum unit unit, struct range *ret, struct err
 		return true;
 	if (*rest == '-' && !strchr(rest, ':')) {
 		ret->left = true;
-		ok = parse_end(rest + 1, strlen(rest + 1), unit, ret, &ret->high);
+		ok = parse_end(rest + 1, strlen(rest + 1), unit, ret, &ret->high) && ret->high >= 0;
 	} else {
 		ret->inside = *rest == '@';
 		ok = parse_ends(rest + ret->inside, unit, ret);

@@ -176,7 +176,7 @@ static void read_document(struct sample *s, const json_t *d)
 	const char *server = json_string_value(json_object_get(d, "server"));
 	const char *database = json_string_value(json_object_get(d, "database"));
 	const json_t *entries = json_object_get(d, "entries");
-	int map[SAMPLE_COUNTERS_MAX];
+	int map[SAMPLE_COUNTERS_MAX] = { 0 };
 
 	s->at = json_integer_value(json_object_get(d, "at"));
 	s->started_at = json_integer_value(json_object_get(d, "started_at"));

@@ -48,10 +48,10 @@ enum cell_tone { TONE_PLAIN, TONE_GOOD, TONE_WARNING, TONE_CRITICAL, TONE_FAINT 
 
 struct cell {
 	bool null;
+	enum cell_tone tone;
 	const char *text; /* CELL_TEXT, CELL_ID: borrowed until report_row returns */
 	int64_t number;   /* CELL_INT, SIZE, TIME, BOOL */
 	double real;      /* CELL_DURATION, PERCENT */
-	enum cell_tone tone;
 };
 #define CELL_NULL()      ((struct cell){ .null = true })
 #define CELL_OF_TEXT(s)  ((struct cell){ .null = !(s), .text = (s) })
