@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: PostgreSQL
 """The frame of the inspections, shown on `dbops connections`: formats, --check, --watch, --output, visibility."""
+import contextlib
+import fcntl
 import json
+import os
 import pathlib
+import pty
 import re
 import signal
+import struct
+import subprocess
+import termios
 
 import psycopg
 import pytest
@@ -135,3 +142,44 @@ def test_suppression(dbops, db, cluster, work):
         assert "(until 2999-01-01)" in run("2999-01-01", 0).stdout
         run("2001-01-01", EXIT["warning"])
         assert "not a date" in run("soon", EXIT["config"]).stderr
+
+
+def on_terminal(dbops, columns, *words, env=None):
+    """dbops whose stdout is a terminal of that width: the process and the terminal's other end."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen([str(dbops.program), *map(str, words)], stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE,
+                               cwd=dbops.folder, env=dbops.environment({"TERM": "xterm", "COLUMNS": None, **(env or {})}), text=True)
+    os.close(slave)
+    return process, master
+
+
+def read_all(master):
+    text = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while chunk := os.read(master, 65536):
+            text += chunk
+    os.close(master)
+    return text.decode()
+
+
+def test_a_narrow_terminal_gets_one_block_a_row(dbops, db, cluster):
+    with psycopg.connect(cluster.conninfo(db.name), application_name="the application"):
+        process, master = on_terminal(dbops, 24, "connections", "-d", db.name, "--color=never")
+        text = read_all(master)
+        assert process.wait() == 0
+        assert re.search(r"^STATE +\S", text, re.M), text
+        process, master = on_terminal(dbops, 200, "connections", "-d", db.name, "--color=always")
+        text = read_all(master)
+        assert process.wait() == 0
+    assert "\033[" in text and not re.search(r"^STATE +\S+\r$", text, re.M), text
+
+
+def test_watch_redraws_a_terminal(dbops, db):
+    process, master = on_terminal(dbops, 120, "connections", "-d", db.name, "--watch=500ms", env={"TERM": "xterm"})
+    text = b""
+    while text.count(b"\033[H\033[2J") < 3:
+        text += os.read(master, 65536)
+    process.send_signal(signal.SIGINT)
+    read_all(master)
+    assert process.wait() == EXIT["interrupted"]
