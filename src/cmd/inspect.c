@@ -103,6 +103,7 @@ static void *collect(struct run *r, struct answer *a, struct error *err)
 		.before = r->has_before ? &r->before : NULL,
 		.now = &r->now,
 		.answer = a,
+		.columns = r->inspection->columns,
 	};
 	void *rows = r->inspection->collect(&r->look, err);
 	autofree char *today = today_utc();
@@ -135,7 +136,7 @@ static bool print_text(struct app *app, const struct strbuf *text, struct error 
 static bool print_rows(struct run *r, const void *rows, const struct answer *a, struct error *err)
 {
 	struct app *app = r->app;
-	struct report *report = report_begin(&app->report, a->name, r->inspection->columns);
+	struct report *report = report_begin(&app->report, a->name, r->look.columns);
 	struct json *header = report_header(report);
 
 	if (header) {

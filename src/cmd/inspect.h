@@ -22,6 +22,7 @@ struct look {
 	struct sample *before; /* the earlier sample; NULL = there is none (no rates) */
 	struct sample *now;    /* COMMAND_DELTA: to be filled, with sample_add() */
 	struct answer *answer; /* to be filled; at is set */
+	const struct column *columns; /* the inspection's; collect() may choose another table for its rows */
 };
 
 struct inspection {

@@ -72,7 +72,7 @@ def test_texts(path):
     for option in command["options"]:
         assert option["help"], option
         assert re.fullmatch(r"[a-z0-9][a-z0-9-]+", option["name"])
-    for column in command["columns"]:
+    for column in sum(command["more_columns"].values(), command["columns"]):
         assert re.fullmatch(r"[a-z][a-z0-9_]*", column["key"]) and column["help"], column
 
 
@@ -82,8 +82,9 @@ def test_names_are_unique(path):
     letters = [o["short"] for o in COMMANDS[path]["options"] if o["short"]]
     assert len(names) == len(set(names)), names
     assert len(letters) == len(set(letters)), letters
-    keys = [c["key"] for c in COMMANDS[path]["columns"]]
-    assert len(keys) == len(set(keys)), keys
+    for columns in (COMMANDS[path]["columns"], *COMMANDS[path]["more_columns"].values()):
+        keys = [c["key"] for c in columns]
+        assert len(keys) == len(set(keys)), keys
 
 
 def test_an_option_means_the_same_everywhere():

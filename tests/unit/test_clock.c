@@ -110,6 +110,12 @@ static void test_formats(void **state)
 	duration_format(4 * 86400 + 7200, &sb);
 	assert_string_equal(sb.buf, "0.42 s|12 s|3 min 04 s|2 h 05 min|4 d 02 h");
 	strbuf_reset(&sb);
+	for (double x = 0.0000432; x < 1000; x *= 23) {
+		latency_format(x, &sb);
+		strbuf_addch(&sb, '|');
+	}
+	assert_string_equal(sb.buf, "0.043 ms|0.994 ms|22.9 ms|526 ms|12 s|4 min 38 s|");
+	strbuf_reset(&sb);
 	size_format(812, &sb);
 	strbuf_adds(&sb, "|");
 	size_format(1258291, &sb);

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <locale.h>
+#include <math.h>
 
 #include "error.h"
 #include "report.h"
@@ -161,6 +162,37 @@ static void test_tree(void **state)
 	assert_string_equal(csv, "name,used\n\"root with a long, long name\",75.000\nleaf,\n");
 }
 
+static void test_measured(void **state)
+{
+	static const struct column measured_columns[] = {
+		{ "mean", "MEAN", CELL_LATENCY, 0, "x" },
+		{ "rate", "RATE", CELL_NUMBER, 0, "x" },
+		COLUMN_END,
+	};
+	static const char *const wanted[] = {
+		[FORMAT_TABLE] = "    MEAN   RATE\n0.043 ms  1,234\n  3.00 s   9.10\n          \n",
+		[FORMAT_NDJSON] = "{\"mean\": 4.32e-05, \"rate\": 1234.4}\n{\"mean\": 3, \"rate\": 9.1}\n{\"mean\": null, \"rate\": null}\n",
+		[FORMAT_CSV] = "mean,rate\n4.32e-05,1234.4\n3,9.1\n,\n",
+	};
+
+	(void)state;
+	for (size_t format = 0; format < LENGTH(wanted); format++) {
+		char *text;
+		size_t len;
+		const struct report_options o = { .out = open_memstream(&text, &len), .format = (enum report_format)format };
+		struct report *r = report_begin(&o, "things", measured_columns);
+
+		report_row(r, (const struct cell[]){ CELL_OF_REAL(0.0000432), CELL_OF_REAL(1234.4) });
+		report_row(r, (const struct cell[]){ CELL_OF_REAL(3), CELL_OF_REAL(9.1) });
+		report_row(r, (const struct cell[]){ CELL_OF_REAL(NAN), CELL_NULL() });
+		assert_true(report_end(r, NULL));
+		fclose(o.out);
+		if (wanted[format])
+			assert_string_equal(text, wanted[format]);
+		free(text);
+	}
+}
+
 static void test_expanded(void **state)
 {
 	autofree char *text = render(FORMAT_EXPANDED, true, 0);
@@ -296,7 +328,7 @@ int main(void)
 		cmocka_unit_test(test_csv),       cmocka_unit_test(test_ndjson),
 		cmocka_unit_test(test_json),      cmocka_unit_test(test_table),
 		cmocka_unit_test(test_narrow_table),
-		cmocka_unit_test(test_tree), cmocka_unit_test(test_expanded),
+		cmocka_unit_test(test_tree), cmocka_unit_test(test_measured), cmocka_unit_test(test_expanded),
 		cmocka_unit_test(test_control_characters), cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_discard),   cmocka_unit_test(test_document),
 		cmocka_unit_test(test_format_names), cmocka_unit_test(test_nested_json),

@@ -193,6 +193,16 @@ void duration_format(double seconds, struct strbuf *out)
 		strbuf_addf(out, "%" PRId64 " d %02" PRId64 " h", s / 86400, s % 86400 / 3600);
 }
 
+void latency_format(double seconds, struct strbuf *out)
+{
+	double ms = seconds * 1000;
+
+	if (ms >= 999.5)
+		duration_format(seconds, out);
+	else
+		strbuf_addf(out, "%.*f ms", ms < 0.9995 ? 3 : ms < 9.995 ? 2 : ms < 99.95 ? 1 : 0, ms);
+}
+
 static const struct unit size_units[] = {
 	{ "b", 1 },
 	{ "k", 1LL << 10 },

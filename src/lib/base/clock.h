@@ -23,6 +23,8 @@ bool clock_parse_utc(const char *s, int64_t *ret_us);
 bool duration_parse(const char *s, int64_t *ret_ms);
 /* "0.42 s", "12 s", "3 min 04 s", "2 h 05 min", "4 d 02 h". */
 void duration_format(double seconds, struct strbuf *out);
+/* As duration_format() from 10 s on; below "0.043 ms", "1.24 ms", "812 ms", "3.24 s". */
+void latency_format(double seconds, struct strbuf *out);
 
 /* "4096", "64kB", "16MiB", "1GB" (all powers of 1024, as PostgreSQL's units) -> bytes. */
 bool size_parse(const char *s, int64_t *ret_bytes);

@@ -181,6 +181,16 @@ void jsonw_double(struct json *j, const char *key, double value)
 	strbuf_adds(j->out, text);
 }
 
+void jsonw_real(struct json *j, const char *key, double value)
+{
+	if (!isfinite(value)) {
+		jsonw_null(j, key);
+		return;
+	}
+	member(j, key);
+	strbuf_addf(j->out, "%.9g", value);
+}
+
 void jsonw_bool(struct json *j, const char *key, bool value)
 {
 	member(j, key);

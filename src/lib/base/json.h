@@ -38,6 +38,8 @@ void jsonw_int_string(struct json *j, const char *key, uint64_t value);
 void jsonw_seconds(struct json *j, const char *key, double value);
 /* Shortest form that reads back; not finite writes null. */
 void jsonw_double(struct json *j, const char *key, double value);
+/* Nine significant digits, for what was measured; not finite writes null. */
+void jsonw_real(struct json *j, const char *key, double value);
 void jsonw_bool(struct json *j, const char *key, bool value);
 /* A value that is JSON already. */
 void jsonw_raw(struct json *j, const char *key, const char *json);

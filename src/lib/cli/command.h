@@ -42,6 +42,12 @@ struct example {
 	const char *command, *text; /* "dbops backup -d app --upload s3", "what it does" */
 };
 
+/* Columns of a further kind of rows that a command can print. */
+struct column_set {
+	const char *when; /* "with --live": completes "Columns …:" */
+	const struct column *columns;
+};
+
 struct command {
 	const char *name;
 	const char *summary; /* one line, lower case, no full stop */
@@ -49,6 +55,7 @@ struct command {
 	const struct option *options;     /* ends with OPT_END; NULL = none of its own */
 	const struct operand *operands;   /* ends with { .name = NULL }; NULL = none */
 	const struct column *columns;     /* ends with COLUMN_END; NULL = no rows */
+	const struct column_set *more_columns; /* ends with { NULL, NULL }; NULL = none */
 	const struct example *examples;   /* ends with { NULL, NULL }; NULL = none */
 	const struct command *const *children; /* ends with NULL; a group has children and no run, see command_is_group() */
 	size_t args_size;

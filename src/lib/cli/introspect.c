@@ -16,6 +16,7 @@ static const char *const cell_types[] = {
 	[CELL_END] = "end",   [CELL_TEXT] = "text",         [CELL_INT] = "integer", [CELL_ID] = "id",
 	[CELL_SIZE] = "size", [CELL_DURATION] = "duration", [CELL_TIME] = "time",
 	[CELL_BOOL] = "bool", [CELL_PERCENT] = "percent", [CELL_JSON] = "json",
+	[CELL_LATENCY] = "duration", [CELL_NUMBER] = "number",
 };
 
 static const char *const completions[] = {
@@ -84,10 +85,10 @@ static void add_operands(struct json *j, const struct command *c)
 	jsonw_array_end(j);
 }
 
-static void add_columns(struct json *j, const struct command *c)
+static void add_columns(struct json *j, const char *key, const struct column *columns)
 {
-	jsonw_array_begin(j, "columns");
-	for (const struct column *column = c->columns; column && column->type != CELL_END; column++) {
+	jsonw_array_begin(j, key);
+	for (const struct column *column = columns; column && column->type != CELL_END; column++) {
 		jsonw_object_begin(j, NULL);
 		jsonw_string(j, "key", column->key);
 		jsonw_string(j, "type", cell_types[column->type]);
@@ -96,6 +97,14 @@ static void add_columns(struct json *j, const struct command *c)
 		jsonw_object_end(j);
 	}
 	jsonw_array_end(j);
+}
+
+static void add_more_columns(struct json *j, const struct command *c)
+{
+	jsonw_object_begin(j, "more_columns");
+	for (const struct column_set *s = c->more_columns; s && s->when; s++)
+		add_columns(j, s->when, s->columns);
+	jsonw_object_end(j);
 }
 
 static void add_examples(struct json *j, const struct command *c)
@@ -124,7 +133,8 @@ static void add_command(const struct command *c, const char *path, void *data)
 	jsonw_bool(j, "repository", c->needs & NEED_REPOSITORY);
 	add_options(j, c);
 	add_operands(j, c);
-	add_columns(j, c);
+	add_columns(j, "columns", c->columns);
+	add_more_columns(j, c);
 	add_examples(j, c);
 	jsonw_object_end(j);
 }

@@ -188,6 +188,7 @@ static const char *unit_of(enum cell_type type)
 	case CELL_SIZE:
 		return "; bytes in JSON and CSV";
 	case CELL_DURATION:
+	case CELL_LATENCY:
 		return "; seconds in JSON and CSV";
 	case CELL_TIME:
 		return "; ISO 8601, UTC";
@@ -198,16 +199,27 @@ static const char *unit_of(enum cell_type type)
 	}
 }
 
+static void add_column_table(struct strbuf *out, const struct column *columns)
+{
+	for (const struct column *column = columns; column->type != CELL_END; column++) {
+		autofree char *text =
+			xasprintf("%s%s", column->help ? column->help : "", unit_of(column->type));
+
+		add_tagged(out, column->key, text);
+	}
+}
+
 static void add_columns(struct strbuf *out, const struct command *c)
 {
 	if (!c->columns)
 		return;
 	strbuf_adds(out, ".SH COLUMNS\nThe names are the keys in JSON and the header in CSV.\n");
-	for (const struct column *column = c->columns; column->type != CELL_END; column++) {
-		autofree char *text =
-			xasprintf("%s%s", column->help ? column->help : "", unit_of(column->type));
-
-		add_tagged(out, column->key, text);
+	add_column_table(out, c->columns);
+	for (const struct column_set *s = c->more_columns; s && s->when; s++) {
+		strbuf_adds(out, ".SS \"Columns ");
+		add_roff(out, s->when);
+		strbuf_adds(out, "\"\n");
+		add_column_table(out, s->columns);
 	}
 }
 

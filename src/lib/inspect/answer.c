@@ -126,6 +126,8 @@ void answer_metric(struct answer *a, const struct metric *m)
 	*added = *m;
 	for (unsigned k = 0; k < METRIC_LABELS; k++)
 		added->label_value[k] = m->label[k] ? xstrdup(m->label_value[k] ? m->label_value[k] : "") : NULL;
+	if (!m->finding)
+		return;
 	if (range_alerts(&m->critical, m->value, m->maximum))
 		add_threshold_finding(a, added, SEVERITY_CRITICAL);
 	else if (range_alerts(&m->warning, m->value, m->maximum))

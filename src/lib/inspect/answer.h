@@ -39,7 +39,7 @@ struct metric {
 	const char *label[METRIC_LABELS]; /* names; constants, NULL = no further ones */
 	char *label_value[METRIC_LABELS];
 	const char *perfdata;  /* label in Nagios' performance data; a constant; NULL = not there */
-	const char *finding;   /* id of the finding when a threshold alerts; a constant, needed with thresholds */
+	const char *finding;   /* id of the finding when a threshold alerts; a constant; NULL = the command's own findings say it */
 	struct range warning, critical;
 	double maximum;        /* 0 = none */
 };

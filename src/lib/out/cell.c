@@ -31,9 +31,23 @@ void cell_add_raw(enum cell_type type, const struct cell *c, struct strbuf *out)
 		if (isfinite(c->real))
 			strbuf_addf(out, "%.3f", c->real);
 		break;
+	case CELL_LATENCY:
+	case CELL_NUMBER:
+		if (isfinite(c->real))
+			strbuf_addf(out, "%.9g", c->real);
+		break;
 	case CELL_END:
 		BUG("a cell without a column");
 	}
+}
+
+/* Digits where they matter: 0.42, 12.3, 1,234 */
+static void add_number(double x, struct strbuf *out)
+{
+	if (fabs(x) >= 99.95 && fabs(x) < 9e15)
+		count_format(llround(x), out);
+	else
+		strbuf_addf(out, fabs(x) >= 9.995 ? "%.1f" : "%.2f", x);
 }
 
 void cell_add_text(enum cell_type type, const struct cell *c, struct strbuf *out)
@@ -54,6 +68,14 @@ void cell_add_text(enum cell_type type, const struct cell *c, struct strbuf *out
 	case CELL_PERCENT:
 		if (isfinite(c->real))
 			strbuf_addf(out, "%.1f %%", c->real);
+		break;
+	case CELL_LATENCY:
+		if (isfinite(c->real))
+			latency_format(c->real, out);
+		break;
+	case CELL_NUMBER:
+		if (isfinite(c->real))
+			add_number(c->real, out);
 		break;
 	case CELL_BOOL:
 		strbuf_adds(out, c->number ? "yes" : "no");
@@ -91,7 +113,8 @@ const char *tone_color(enum cell_tone tone)
 
 bool cell_is_right_aligned(enum cell_type type)
 {
-	return type == CELL_INT || type == CELL_SIZE || type == CELL_DURATION || type == CELL_PERCENT;
+	return type == CELL_INT || type == CELL_SIZE || type == CELL_DURATION || type == CELL_PERCENT ||
+	       type == CELL_LATENCY || type == CELL_NUMBER;
 }
 
 void add_printable(struct strbuf *out, const char *s)

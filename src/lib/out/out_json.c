@@ -16,6 +16,10 @@ static void add_cell(struct json *j, const struct column *column, const struct c
 	case CELL_PERCENT:
 		jsonw_seconds(j, column->key, c->real);
 		break;
+	case CELL_LATENCY:
+	case CELL_NUMBER:
+		jsonw_real(j, column->key, c->real);
+		break;
 	case CELL_TIME:
 		jsonw_time(j, column->key, c->number);
 		break;

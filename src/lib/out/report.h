@@ -28,6 +28,8 @@ enum cell_type {
 	CELL_BOOL,
 	CELL_PERCENT,  /* double, 0-100 */
 	CELL_JSON,     /* text that is JSON: an object or array inside a row */
+	CELL_LATENCY,  /* seconds, double, down to microseconds: "0.043 ms", "812 ms"; JSON and CSV keep all digits */
+	CELL_NUMBER,   /* double without a unit: a rate, a ratio */
 };
 
 struct column {
@@ -51,7 +53,7 @@ struct cell {
 	enum cell_tone tone;
 	const char *text; /* CELL_TEXT, CELL_ID: borrowed until report_row returns */
 	int64_t number;   /* CELL_INT, SIZE, TIME, BOOL */
-	double real;      /* CELL_DURATION, PERCENT */
+	double real;      /* CELL_DURATION, LATENCY, NUMBER, PERCENT; not finite = not known */
 };
 #define CELL_NULL()      ((struct cell){ .null = true })
 #define CELL_OF_TEXT(s)  ((struct cell){ .null = !(s), .text = (s) })
