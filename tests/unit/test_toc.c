@@ -285,6 +285,29 @@ static void test_copy_statement(void **state)
 	}
 }
 
+static void test_object_groups(void **state)
+{
+	char groups[] = "BLOB METADATA", single[] = "BLOB", lines[] = "16385\n16390\r\n4294967295";
+	struct toc_entry group = { .desc = groups, .defn = lines };
+	static const uint32_t expected[] = { 16385, 16390, 4294967295 };
+	const char *at = NULL;
+	uint32_t oid = 0;
+
+	(void)state;
+	for (size_t i = 0; i < LENGTH(expected); i++) {
+		assert_true(toc_next_object(&group, &at, &oid));
+		assert_int_equal(oid, expected[i]);
+	}
+	assert_false(toc_next_object(&group, &at, &oid));
+
+	group.defn = NULL; /* not kept */
+	at = NULL;
+	assert_false(toc_next_object(&group, &at, &oid));
+
+	group = (struct toc_entry){ .desc = single, .defn = lines };
+	assert_false(toc_next_object(&group, &at, &oid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_header),
 		cmocka_unit_test(test_any_byte),
 		cmocka_unit_test(test_copy_statement),
+		cmocka_unit_test(test_object_groups),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

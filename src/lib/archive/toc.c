@@ -2,6 +2,7 @@
 #include "toc.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include "xalloc.h"
 
@@ -317,4 +318,21 @@ const char *toc_load_via_root(const struct toc_entry *e)
 	static const char mark[] = "-- load via partition root ";
 
 	return e->defn && strncmp(e->defn, mark, sizeof(mark) - 1) == 0 ? e->defn + sizeof(mark) - 1 : NULL;
+}
+
+bool toc_next_object(const struct toc_entry *group, const char **at, uint32_t *ret)
+{
+	const char *from = *at ? *at : group->defn;
+	char *end;
+
+	if (!from || !toc_is_object_group(group))
+		return false;
+
+	unsigned long oid = strtoul(from, &end, 10);
+
+	if (end == from)
+		return false;
+	*at = end + strspn(end, " \r\n");
+	*ret = (uint32_t)oid;
+	return true;
 }

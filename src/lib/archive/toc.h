@@ -66,6 +66,14 @@ char *toc_copy_relation(const char *copy_stmt);
 /* The quoted root of "-- load via partition root x.y", or NULL. Borrowed from defn. */
 const char *toc_load_via_root(const struct toc_entry *e);
 
+/* Walks the OIDs of a group of large objects (archive 1.16): the lines of its definition. Start with *at = NULL; false
+ * when there are no more. */
+bool toc_next_object(const struct toc_entry *group, const char **at, uint32_t *ret);
+
+static inline bool toc_is_object_group(const struct toc_entry *e)
+{
+	return strcmp(e->desc, "BLOB METADATA") == 0;
+}
 static inline bool toc_is_table_data(const struct toc_entry *e)
 {
 	return e->has_data && strcmp(e->desc, "TABLE DATA") == 0;

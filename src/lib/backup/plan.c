@@ -20,17 +20,14 @@ static uint32_t *object_oids(const struct toc *t, const struct toc_entry *blobs,
 			*vec_push(&oids) = (uint32_t)strtoul(e->tag, NULL, 10); /* up to 1.15: one entry each */
 			continue;
 		}
-		if (strcmp(e->desc, "BLOB METADATA") != 0 || !blobs->n_deps || e->dump_id != blobs->deps[0])
+		if (!toc_is_object_group(e) || !blobs->n_deps || e->dump_id != blobs->deps[0])
 			continue;
-		for (const char *p = e->defn; p && *p;) { /* 1.16: a list of lines */
-			char *end;
-			unsigned long oid = strtoul(p, &end, 10);
 
-			if (end == p)
-				break;
-			*vec_push(&oids) = (uint32_t)oid;
-			p = end + strspn(end, " \r\n");
-		}
+		const char *at = NULL;
+		uint32_t oid;
+
+		while (toc_next_object(e, &at, &oid))
+			*vec_push(&oids) = oid;
 	}
 	*ret_n = oids.len;
 	return oids.items;

@@ -4,14 +4,9 @@
 #include "session.h"
 #include "xalloc.h"
 
-static bool is_object_group(const struct toc_entry *e)
-{
-	return strcmp(e->desc, "BLOB METADATA") == 0;
-}
-
 static bool is_droppable(const struct toc_entry *e)
 {
-	if (is_object_group(e)) /* archive 1.16: pg_restore itself drops the objects that its lines name */
+	if (toc_is_object_group(e)) /* archive 1.16: pg_restore itself drops the objects that its lines name */
 		return e->defn != NULL;
 	/* the database itself stays, and so does the schema that every database has */
 	if (strncmp(e->desc, "DATABASE", 8) == 0 || (strcmp(e->desc, "SCHEMA") == 0 && strcmp(e->tag, "public") == 0))
@@ -50,21 +45,17 @@ struct drop {
 static char *drop_statement(const struct toc_entry *e)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	bool any = false;
+	const char *at = NULL;
+	uint32_t oid;
 
-	if (!is_object_group(e))
+	if (!toc_is_object_group(e))
 		return xstrdup(e->drop_stmt);
 	strbuf_adds(&sql, "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = ANY ('{");
-	for (const char *p = e->defn; *p;) {
-		char *end;
-		unsigned long oid = strtoul(p, &end, 10);
 
-		if (end == p)
-			break;
-		strbuf_addf(&sql, "%s%lu", any ? "," : "", oid);
-		any = true;
-		p = end + strspn(end, " \r\n");
-	}
+	size_t head = sql.len;
+
+	while (toc_next_object(e, &at, &oid))
+		strbuf_addf(&sql, "%s%u", sql.len > head ? "," : "", oid);
 	strbuf_adds(&sql, "}'::pg_catalog.oid[])");
 	return strbuf_detach(&sql);
 }
