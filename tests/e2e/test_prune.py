@@ -206,6 +206,25 @@ def test_foreign_files_are_left_alone(repository):
     assert (repository.folder / "notes.txt").exists() and (repository.folder / "photos" / "cat.jpg").exists()
 
 
+@pytest.mark.parametrize("emptied", [True, False], ids=["only a link", "files and a link"])
+def test_a_link_that_keeps_a_folder_is_no_success(repository, tmp_path, emptied):
+    """What dbops did not write it does not remove; then it must not say that the folder is gone, and the others go all the same."""
+    ids = [repository.add(at(f"2025-06-{day:02d}T02:00:00")) for day in range(1, 4)]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    folder = next(repository.folder.glob(f"*/{ids[0]}"))
+    (folder / "link").symlink_to(tmp_path / "mine")
+    if emptied:
+        for name in files_below(folder):
+            (folder / name).unlink()
+        assert [p.name for p in folder.iterdir()] == ["link"]
+    done = repository.dbops("prune", "--dir", repository.folder, "--keep-last", "1", "--yes", expect=EXIT["refused"])
+    assert f"removed {ids[0]}" not in done.stderr and f"{ids[0]}\" is not empty" in done.stderr and "symbolic link" in done.stderr
+    assert f"removed {ids[1]}" in done.stderr
+    assert folder.is_dir() and (tmp_path / "mine" / "notes.txt").exists()
+    assert [b["id"] for b in repository.dbops.json("list", "--dir", repository.folder)["backups"] if b["complete"]] == [ids[2]]
+
+
 def test_a_killed_prune_is_finished(repository):
     """What a kill between "manifest removed" and "rest removed" leaves is swept later and never listed as complete."""
     ids = [repository.add(at(f"2025-06-{day:02d}T02:00:00")) for day in range(1, 4)]

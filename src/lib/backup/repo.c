@@ -425,6 +425,25 @@ bool backup_check_file(struct storage *s, const struct backup_entry *e, const st
 	return ok ? check_hash(e, f, digest, at, err) : read_failed(e, f->name, err);
 }
 
+/* What is no file (a symbolic link, a socket) is no key, either: it stays, and its folder with it. */
+static bool folder_is_gone(struct storage *s, const char *prefix, struct error *err)
+{
+	_cleanup_listing_ struct storage_listing found = { 0 };
+	autofree char *folder = xstrndup(prefix, strlen(prefix) - 1);
+
+	if (!s->ops->publish) /* a store without folders */
+		return true;
+	if (!storage_list(s, folder, true, &found, err))
+		return false;
+	for (size_t i = 0; i < found.len; i++) {
+		if (strcmp(found.items[i].key, prefix) != 0)
+			continue;
+		error_set(err, EXIT_REFUSED, "folder \"%s\" is not empty", folder);
+		return error_hint(err, "It holds something that dbops did not write, for example a symbolic link: look at it.");
+	}
+	return true;
+}
+
 bool backup_remove(struct storage *s, const char *prefix, struct error *err)
 {
 	autofree char *manifest = xasprintf("%s%s", prefix, MANIFEST_NAME);
@@ -438,7 +457,7 @@ bool backup_remove(struct storage *s, const char *prefix, struct error *err)
 
 	for (size_t i = 0; i < keys.len; i++)
 		names[i] = keys.items[i].key;
-	return storage_remove(s, names, keys.len, err);
+	return storage_remove(s, names, keys.len, err) && folder_is_gone(s, prefix, err);
 }
 
 bool backup_store_verification(struct storage *s, const struct backup_entry *e, const struct verification *v,

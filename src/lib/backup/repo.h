@@ -67,7 +67,7 @@ bool backup_check_file(struct storage *s, const struct backup_entry *e, const st
 	struct error *err);
 
 /* Removes all that lies below prefix ("<database>/<id>/"), the manifest first: from then on it is no
- * backup any more, whatever happens. */
+ * backup any more, whatever happens. EXIT_REFUSED when something that is no file of ours keeps the folder. */
 bool backup_remove(struct storage *s, const char *prefix, struct error *err);
 
 /* Stores a verification result beside the manifest. */
