@@ -9,6 +9,7 @@
 #include "codec.h"
 #include "commands.h"
 #include "fs.h"
+#include "help.h"
 #include "keep.h"
 #include "repository.h"
 
@@ -121,7 +122,7 @@ static void fill_result(struct json *j, const void *data)
 	add_reservations(j, m);
 }
 
-static bool print_text(FILE *out, const struct result *r, struct error *err)
+static bool print_result(FILE *out, const struct result *r, struct error *err)
 {
 	const struct manifest *m = r->m;
 	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
@@ -141,9 +142,7 @@ static bool print_text(FILE *out, const struct result *r, struct error *err)
 		strbuf_addf(&sb, "%s\n", r->path);
 	if (r->url)
 		strbuf_addf(&sb, "%s\n", r->url);
-	if (fputs(sb.buf, out) == EOF || fflush(out) == EOF)
-		return error_set(err, EXIT_CANNOT_WRITE, "cannot write to standard output");
-	return true;
+	return print_text(out, &sb, err);
 }
 
 static void fill_options(struct app *app, const struct backup_args *a, struct backup_options *o)
@@ -236,7 +235,7 @@ static bool backup_run_command(struct app *app, const void *data, struct error *
 	prune_series(app, remote, a, &m);
 	if (app->report.format == FORMAT_JSON)
 		return report_document(&app->report, fill_result, &r, err);
-	return print_text(app->report.out, &r, err);
+	return print_result(app->report.out, &r, err);
 }
 
 const struct command backup_command = {

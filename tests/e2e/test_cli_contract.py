@@ -430,6 +430,18 @@ def test_output_that_cannot_be_written():
         assert "cannot write the output: No space left on device" in result.stderr
 
 
+def test_a_reader_that_goes_away_is_not_worth_a_word():
+    """dbops … | head -1: other Unix tools die of SIGPIPE there, silently."""
+    for words in (["--help"], ["--version"], ["version", "--format", "json"], ["config", "show", "--quiet"], ["completion", "bash"],
+                  ["version", "--format", "json", "--log-format", "json"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        result = subprocess.run([PROGRAM, *words], cwd=HOME, env=ENV, stdout=writing, stderr=subprocess.PIPE, text=True)
+        os.close(writing)
+        assert (result.returncode, result.stderr) == (EXIT["pipe"], ""), words
+    assert EXIT["pipe"] == 128 + signal.SIGPIPE
+
+
 def test_closed_standard_streams():
     """A parent that closed them must not make a data file file descriptor 2; output that goes nowhere is an error."""
     for closed, code in ((">&-", EXIT["cannot_write"]), ("<&-", 0), ("2>&-", 0)):

@@ -2,6 +2,7 @@
 """What list and show say, and how a backup is named."""
 import os
 import re
+import subprocess
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -26,6 +27,18 @@ def test_list_one(dbops, shop):
     assert entry["rows"] == report["rows"] == 500 + 5000 + 30000 + 3000 + 100
     assert entry["verified"] is None
     assert report["id"] in dbops("list", "--dir", "backups").stdout
+
+
+@pytest.mark.parametrize("form", ["table", "json", "ndjson"])
+def test_a_list_that_is_longer_than_a_pipe_can_be_cut_short(dbops, shop, form):
+    _, folder = backup(dbops, shop)
+    for n in range(700):
+        copy = folder.parent / f"20250101T000000Z-{n:06x}"
+        copy.mkdir()
+        (copy / "dbops.json").write_bytes((folder / "dbops.json").read_bytes())
+    command = f"'{dbops.program}' list --dir backups --format {form} | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=dbops.folder, env=dbops.environment(), timeout=120)
+    assert done.stdout.splitlines()[1:] == [str(EXIT["pipe"])] and done.stderr == ""
 
 
 def test_backups_dir_is_the_default(dbops, shop):

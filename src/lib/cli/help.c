@@ -13,7 +13,7 @@ bool print_text(FILE *out, const struct strbuf *text, struct error *err)
 	errno = 0;
 	if (fwrite(text->buf, 1, text->len, out) == text->len && fflush(out) == 0)
 		return true;
-	return error_set_errno(err, EXIT_CANNOT_WRITE, errno ? errno : EIO, "cannot write the output");
+	return output_failed(out, err);
 }
 
 bool version_print(FILE *out, struct error *err)

@@ -14,7 +14,7 @@
 bool help_print(FILE *out, const struct command *c, const char *path, int width, struct error *err);
 /* "dbops 0.1.0" */
 bool version_print(FILE *out, struct error *err);
-/* Writes text to out; EXIT_CANNOT_WRITE. */
+/* Writes text to out; false: output_failed(). */
 bool print_text(FILE *out, const struct strbuf *text, struct error *err);
 
 /* The manual page of c (section 1) or of dbops.yaml (section 5), with man(7) macros. */

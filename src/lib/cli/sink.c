@@ -114,6 +114,8 @@ static void print_nagios(struct app *app, const struct error *err)
 void app_print_error(struct app *app, const struct error *err)
 {
 	progress_clear(&app->progress);
+	if (err->code == EXIT_PIPE)
+		return;
 	if (is_nagios(app))
 		print_nagios(app, err);
 	if (app->log_json) {

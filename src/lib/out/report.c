@@ -2,6 +2,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include "error.h"
 #include "writer.h"
 #include "xalloc.h"
@@ -127,12 +128,29 @@ static void print_notes(struct report *r)
 	strbuf_add(&r->buffer, r->notes.buf, r->notes.len);
 }
 
+/* Asked of the pipe itself: errno is that of the last call, and stdio may have dropped the text in an earlier one. */
+static bool reader_is_gone(FILE *out)
+{
+	struct pollfd p = { .fd = fileno(out), .events = POLLOUT };
+
+	return errno == EPIPE || (poll(&p, 1, 0) == 1 && p.revents & POLLERR);
+}
+
+bool output_failed(FILE *out, struct error *err)
+{
+	int failed = errno;
+
+	if (reader_is_gone(out))
+		return error_set(err, EXIT_PIPE, "the reader of the output went away");
+	return error_set_errno(err, EXIT_CANNOT_WRITE, failed ? failed : EIO, "cannot write the output");
+}
+
 static bool finish(FILE *out, struct error *err)
 {
 	errno = 0;
 	if (fflush(out) == 0 && !ferror(out))
 		return true;
-	return error_set_errno(err, EXIT_CANNOT_WRITE, errno ? errno : EIO, "cannot write the output");
+	return output_failed(out, err);
 }
 
 bool report_end(struct report *r, struct error *err)

@@ -95,8 +95,13 @@ void report_child(struct report *r, const struct cell *cells, int64_t parent);
 /* Text for people after the rows, table and expanded only; a line, without its newline. */
 void report_note(struct report *r, enum cell_tone tone, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Writes what is left and frees r. False: stdout could not be written (EXIT_CANNOT_WRITE). */
 struct error;
+
+/* A write to out has failed: EXIT_CANNOT_WRITE with errno's text, or, when its reader has seen enough, EXIT_PIPE, which
+ * is not printed. Returns false. */
+bool output_failed(FILE *out, struct error *err);
+
+/* Writes what is left and frees r. False: output_failed(). */
 bool report_end(struct report *r, struct error *err);
 
 /* Frees r without writing more, after a failure between begin and end. NULL is fine. */
