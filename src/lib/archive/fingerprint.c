@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "fingerprint.h"
+#include "fingerprint_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,11 +13,22 @@ void fingerprint_add(struct fingerprint *f, const struct fingerprint *other)
 	f->high += other->high + (f->low < other->low);
 }
 
-void fingerprint_add_line(struct fingerprint *f, const char *line, size_t len)
+static struct fingerprint hash_line(const char *line, size_t len)
 {
+#ifdef __x86_64__
+	if (len > XXH3_MIDSIZE_MAX && __builtin_cpu_supports("avx2")) /* up to there it has no vector code */
+		return fingerprint_hash_avx2(line, len);
+#endif
 	XXH128_hash_t h = XXH3_128bits(line, len);
 
-	fingerprint_add(f, &(struct fingerprint){ h.low64, h.high64 });
+	return (struct fingerprint){ h.low64, h.high64 };
+}
+
+void fingerprint_add_line(struct fingerprint *f, const char *line, size_t len)
+{
+	struct fingerprint h = hash_line(line, len);
+
+	fingerprint_add(f, &h);
 }
 
 uint64_t fingerprint_add_text(struct fingerprint *f, const char *text, size_t len)
