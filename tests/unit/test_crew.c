@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include "crew.h"
@@ -96,6 +97,38 @@ static void test_callbacks_are_optional(void **state)
 
 	assert_true(crew_run(&c, NULL, &err));
 	assert_int_equal(s->ran, 1);
+}
+
+static bool note_policy(void *data, unsigned index, const atomic_bool *stop, struct error *err)
+{
+	struct scene *s = data;
+
+	(void)stop, (void)err;
+	s->seen[index] = (unsigned)sched_getscheduler(0);
+	return true;
+}
+
+static void check_policy(struct scene *s, bool patient, int expected)
+{
+	const struct crew c = { .threads = THREADS, .patient = patient, .data = s, .run = note_policy };
+	int before = sched_getscheduler(0);
+
+	assert_true(crew_run(&c, NULL, NULL));
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(s->seen[i], expected);
+	assert_int_equal(sched_getscheduler(0), before);
+}
+
+static void test_patience(void **state)
+{
+	const struct sched_param none = { 0 };
+
+	check_policy(*state, false, SCHED_OTHER);
+	check_policy(*state, true, SCHED_BATCH);
+	/* somebody's choice stays; it cannot be taken back without privileges, so this is last */
+	assert_int_equal(sched_setscheduler(0, SCHED_IDLE, &none), 0);
+	check_policy(*state, true, SCHED_IDLE);
+	(void)sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
 /* Member 2 fails; the others block until they are interrupted, and then fail for that reason. */
@@ -238,6 +271,7 @@ int main(void)
 		CASE(test_cancel),
 		CASE(test_cancelled_before),
 		CASE(test_members_see_no_signals),
+		CASE(test_patience),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -303,7 +303,7 @@ bool compare_rows(struct restore_source *src, struct pg_conn *c, const struct re
 	autofree struct pg_conn **conns = xcalloc((size_t)o->jobs, sizeof(*conns));
 	struct pool p = { .options = o, .model = c, .encoding = src->toc.encoding, .conns = conns,
 		.lock = PTHREAD_MUTEX_INITIALIZER, .log = log };
-	const struct crew crew = { .threads = (unsigned)o->jobs, .data = &p, .run = reader_run,
+	const struct crew crew = { .threads = (unsigned)o->jobs, .patient = true, .data = &p, .run = reader_run,
 		.interrupt = interrupt_readers, .tick = report_progress };
 	bool ok = collect(&p, src, skip, log, ret, err) && crew_run(&crew, cancel, err);
 

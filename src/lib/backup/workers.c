@@ -250,7 +250,7 @@ bool workers_run(struct plan *plan, struct leader *l, const struct archive_targe
 	struct pool p = { .plan = plan, .leader = l, .targets = t, .options = o, .encoding = encoding, .log = log,
 		.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .running = (unsigned)n,
 		.workers = workers };
-	const struct crew crew = { .threads = (unsigned)n + 1, .data = &p, .run = member_run,
+	const struct crew crew = { .threads = (unsigned)n + 1, .patient = true, .data = &p, .run = member_run,
 		.interrupt = interrupt_all, .tick = report_progress };
 
 	for (size_t i = 0; i <= n; i++)

@@ -2,6 +2,7 @@
 #include "crew.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <time.h>
 #include "xalloc.h"
@@ -30,12 +31,22 @@ static void fail(struct crew_state *s, struct error *err)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Only from the normal policy: one that somebody chose (chrt, CPUSchedulingPolicy=) stays. Where it is not allowed nothing
+ * is lost but time. */
+static void become_patient(void)
+{
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
+}
+
 static void *member_main(void *arg)
 {
 	struct member *m = arg;
 	struct crew_state *s = m->state;
 	_cleanup_error_ struct error err = ERROR_INIT;
 
+	if (s->crew->patient)
+		become_patient();
 	if (!s->crew->run(s->crew->data, m->index, &s->stop, &err))
 		fail(s, &err);
 	pthread_mutex_lock(&s->lock);

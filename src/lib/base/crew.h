@@ -14,6 +14,9 @@
 
 struct crew {
 	unsigned threads;
+	/* Members read what another process on this machine writes bit by bit, and would take the processor from it at
+	 * every bit: let it fill the socket first (SCHED_BATCH). */
+	bool patient;
 	void *data;
 	/* Member index: works until nothing is left to do or *stop. */
 	bool (*run)(void *data, unsigned index, const atomic_bool *stop, struct error *err);
