@@ -54,7 +54,7 @@ _dbops_facts()
 		files='--output -o --config'
 		;;
 	'dbops partitions')
-		commands='list'
+		commands='list check'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -63,6 +63,11 @@ _dbops_facts()
 		options='--format --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--config'
+		;;
+	'dbops partitions check')
+		options='--warning --critical --epoch --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--warning --critical --epoch --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--output -o --config'
 		;;
 	'dbops config')
 		commands='show check'

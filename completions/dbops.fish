@@ -16,7 +16,7 @@ function __dbops_path
                 case 'dbops'
                     set children backup list show verify restore prune connections partitions config completion help version
                 case 'dbops partitions'
-                    set children list
+                    set children list check
                 case 'dbops config'
                     set children show check
             end
@@ -258,6 +258,7 @@ complete -c dbops -n '__dbops_at dbops connections' -s '?' -l help -d 'print hel
 
 # dbops partitions
 complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
+complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT'
 complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
 complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
 complete -c dbops -n '__dbops_at dbops partitions' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
@@ -283,6 +284,31 @@ complete -c dbops -n '__dbops_at dbops partitions list' -l log-format -x -a 'tex
 complete -c dbops -n '__dbops_at dbops partitions list' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions list' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions list' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions check
+complete -c dbops -n '__dbops_at dbops partitions check' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions check' -l warning -x -d 'WARNING outside this range of headroom: "7d:" is less than seven days until the last partition ends'
+complete -c dbops -n '__dbops_at dbops partitions check' -l critical -x -d 'CRITICAL outside this range of headroom'
+complete -c dbops -n '__dbops_at dbops partitions check' -l epoch -x -a 'none s ms us ns' -d 'integer keys count time since 1970 UTC in this unit; none: they are just numbers'
+complete -c dbops -n '__dbops_at dbops partitions check' -l format -x -a 'table expanded json ndjson csv prom nagios' -d 'how the answer is printed; prom: Prometheus metrics; nagios: a plugin\'s line, exit status as with --check'
+complete -c dbops -n '__dbops_at dbops partitions check' -l check -d 'judge: exit status 0 ok, 1 warning, 2 critical, 3 unknown'
+complete -c dbops -n '__dbops_at dbops partitions check' -l watch -x -d 'ask again every TIME, until interrupted; redraws on a terminal, else one JSON document a line'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'o' -l output -r -F -d 'write to FILE, whole or not at all, instead of stdout'
+complete -c dbops -n '__dbops_at dbops partitions check' -l statement-timeout -x -d 'limit of each of our own statements'
+complete -c dbops -n '__dbops_at dbops partitions check' -l lock-timeout -x -d 'how long we wait for a lock before we go without'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions check' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions check' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions check' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions check' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions check' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions check' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions check' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
