@@ -141,7 +141,7 @@ static bool list_run(struct app *app, const void *data, struct error *err)
 		if (!is_wanted(a, e, database))
 			continue;
 		print_row(r, e, database);
-		if (e->complete && e->manifest.snapshot_at > newest)
+		if (e->complete && !manifest_is_partition(&e->manifest) && e->manifest.snapshot_at > newest)
 			newest = e->manifest.snapshot_at;
 	}
 	if (!report_end(r, err))

@@ -17,7 +17,12 @@ struct pg_conn *partitions_connect(struct app *app, const char *name, struct err
 	return pg_connect(&p, &app->log, err);
 }
 
-static const struct command *const children[] = { &partitions_list_command, &partitions_check_command, NULL };
+static const struct command *const children[] = {
+	&partitions_list_command,
+	&partitions_check_command,
+	&partitions_archive_command,
+	NULL,
+};
 
 const struct command partitions_command = {
 	.name = "partitions",

@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "model.h"
 
+extern const struct command partitions_archive_command;
 extern const struct command partitions_check_command;
 extern const struct command partitions_list_command;
 

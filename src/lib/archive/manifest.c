@@ -349,6 +349,11 @@ const struct manifest_plain *manifest_find_file(const struct manifest *m, const 
 	return NULL;
 }
 
+bool manifest_is_partition(const struct manifest *m)
+{
+	return manifest_find_file(m, PARTITION_NAME) != NULL;
+}
+
 void manifest_add_exclusion(struct manifest *m, const char *kind, const char *name, const char *reason)
 {
 	*vec_push(&m->exclusions) = (struct manifest_exclusion){ xstrdup(kind), xstrdup(name), xstrdup(reason) };

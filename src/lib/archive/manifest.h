@@ -18,6 +18,7 @@
 #define MANIFEST_NAME           "dbops.json"
 #define BLOCKS_NAME             "dbops.blocks"
 #define VERIFIED_NAME           "dbops.verified.json"
+#define PARTITION_NAME          "dbops.partition.json" /* of an archived partition: what it was part of */
 #define MANIFEST_FORMAT_VERSION 1
 #define MANIFEST_MAX_BYTES      ((size_t)1 << 30)
 
@@ -81,6 +82,8 @@ bool manifest_parse(const char *text, size_t len, struct manifest *ret, struct e
 /* Records a plain file with its hash. */
 void manifest_add_file(struct manifest *m, const char *name, const void *data, size_t len);
 const struct manifest_plain *manifest_find_file(const struct manifest *m, const char *name);
+/* The archive of one partition, made by "dbops partitions archive": no backup of the database, whatever its age. */
+bool manifest_is_partition(const struct manifest *m);
 void manifest_add_exclusion(struct manifest *m, const char *kind, const char *name, const char *reason);
 
 /* dbops.verified.json: the last proof of each depth. */

@@ -145,6 +145,18 @@ static bool copy_data(struct run *r, struct error *err)
 	return true;
 }
 
+static bool store_attachments(struct run *r, struct error *err)
+{
+	for (size_t i = 0; i < r->o->n_attachments; i++) {
+		const struct backup_attachment *a = &r->o->attachments[i];
+
+		if (!archive_put(&r->targets, a->name, a->data, a->len, err))
+			return false;
+		manifest_add_file(r->m, a->name, a->data, a->len);
+	}
+	return true;
+}
+
 static bool store(struct run *r, bool fallback, struct error *err)
 {
 	_cleanup_globals_ struct globals globals;
@@ -160,7 +172,7 @@ static bool store(struct run *r, bool fallback, struct error *err)
 		if (ok)
 			describe_data(r);
 	}
-	return ok && globals_finish(&globals, err) && (describe_totals(r->m), true) && store_commit(r, err);
+	return ok && globals_finish(&globals, err) && store_attachments(r, err) && (describe_totals(r->m), true) && store_commit(r, err);
 }
 
 static bool run_all(struct run *r, struct error *err)

@@ -17,6 +17,13 @@
 #include "pg.h"
 #include "storage.h"
 
+/* A small file that goes with the backup, hashed by the manifest like the others. */
+struct backup_attachment {
+	const char *name;
+	const void *data;
+	size_t len;
+};
+
 struct backup_options {
 	struct pg_params server;
 	struct storage *local, *remote; /* at least one; borrowed */
@@ -26,6 +33,8 @@ struct backup_options {
 	const char *label, *bindir;
 	struct strvec tables, exclude_tables, schemas, exclude_schemas, exclude_table_data; /* borrowed */
 	bool schema_only, data_only, no_globals;
+	const struct backup_attachment *attachments; /* borrowed */
+	size_t n_attachments;
 };
 
 /* Runs it. On success *ret is the manifest (release it), on failure nothing that counts as a

@@ -61,9 +61,17 @@ static void judge_complete(struct prune_plan *p, const struct prune_options *o, 
 	VEC(const struct backup_entry *) list = { 0 };
 	size_t from = 0;
 
-	for (size_t i = 0; i < p->catalog.len; i++)
-		if (is_wanted(o, &p->catalog.items[i]))
-			*vec_push(&list) = &p->catalog.items[i];
+	for (size_t i = 0; i < p->catalog.len; i++) {
+		const struct backup_entry *e = &p->catalog.items[i];
+
+		if (!is_wanted(o, e))
+			continue;
+		/* its rows may be nowhere else */
+		if (manifest_is_partition(&e->manifest))
+			add_item(p, PRUNE_KEEP, e, e->manifest.snapshot_at, xstrdup("archive of a partition: never pruned"));
+		else
+			*vec_push(&list) = e;
+	}
 	if (list.len)
 		qsort(list.items, list.len, sizeof(*list.items), by_series);
 	for (size_t i = 1; i <= list.len; i++) {

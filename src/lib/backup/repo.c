@@ -313,6 +313,9 @@ static bool find_latest(struct storage *s, const char *series, struct catalog *c
 			continue;
 		if (!load_entry(s, e, err))
 			return false;
+		/* one partition of a database is not the database */
+		if (e->complete && manifest_is_partition(&e->manifest))
+			continue;
 		/* a damaged one is not passed over: "latest" would quietly mean an older backup */
 		if (e->complete || !e->unfinished)
 			return take_entry(s, c, i, ret, err);

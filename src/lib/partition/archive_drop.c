@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Drops a table that is, row by row and at this moment, what its archive holds. */
+#include "archive.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include "clock.h"
+#include "session.h"
+
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 3200
+
+struct drop {
+	struct pg_conn *c;
+	const struct archive_subject *s;
+	const struct archive_proof *proof;
+	const struct archive_drop_options *o;
+	int64_t read_bytes;
+};
+
+static bool changed(const struct drop *d, const char *what, struct error *err)
+{
+	error_set(err, EXIT_BUSY, "'%s' is not what was archived any more; it was not dropped", d->s->shown);
+	error_detail(err, "%s.", what);
+	return error_hint(err, "Archive '%s' is whole and holds the state of its snapshot. Find out who writes to the table, then archive it again.",
+		d->proof->entry.id);
+}
+
+/* --- locks ------------------------------------------------------------------------------------------------- */
+
+static bool is_transient(const struct error *err)
+{
+	return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
+}
+
+static bool pause_ms(int64_t ms, const struct cancel *cancel, struct error *err)
+{
+	struct pollfd fd = { .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN };
+
+	if (poll(&fd, 1, (int)ms) < 0 && errno != EINTR)
+		return error_set_errno(err, EXIT_BUG, errno, "cannot wait");
+	return cancel_check(cancel, err);
+}
+
+/* Runs a statement that takes locks, in a savepoint, again and again until max_wait is used up: waiting without end would queue
+ * everybody behind us. */
+static bool run_patiently(const struct drop *d, const char *sql, const char *what, struct error *err)
+{
+	double deadline = clock_monotonic() + (double)d->o->max_wait_ms / 1000;
+
+	for (int64_t pause = PAUSE_MIN_MS;; pause = pause < PAUSE_MAX_MS ? pause * 2 : pause) {
+		_cleanup_error_ struct error failed = ERROR_INIT;
+
+		if (!pg_exec(d->c, err, "SAVEPOINT dbops"))
+			return false;
+		if (pg_exec(d->c, &failed, sql))
+			return pg_exec(d->c, err, "RELEASE SAVEPOINT dbops");
+		if (!is_transient(&failed) || clock_monotonic() >= deadline) {
+			error_prefix(&failed, "cannot %s '%s'", what, d->s->shown);
+			if (is_transient(&failed)) {
+				failed.code = EXIT_BUSY;
+				error_hint(&failed, "Somebody uses the table. It was not dropped; archive it again later, or allow more time.");
+			}
+			return error_move(err, &failed);
+		}
+		log_info(d->o->log, "archive.wait", "cannot %s '%s' yet: %s", what, d->s->shown, failed.message);
+		if (!pg_exec(d->c, err, "ROLLBACK TO SAVEPOINT dbops") || !pause_ms(pause, d->o->cancel, err))
+			return false;
+	}
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------- */
+
+/* Waits until a row may be there; a stop request ends the session's statement. */
+static bool wait_for_rows(const struct drop *d, struct error *err)
+{
+	struct pollfd fds[2] = {
+		{ .fd = PQsocket(d->c->pg), .events = POLLIN },
+		{ .fd = d->o->cancel ? d->o->cancel->wake_fd : -1, .events = POLLIN },
+	};
+
+	if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		return error_set_errno(err, EXIT_BUG, errno, "cannot wait for the server");
+	if (!cancel_check(d->o->cancel, err)) {
+		pg_interrupt(d->c);
+		return false;
+	}
+	return PQconsumeInput(d->c->pg) || pg_error(err, d->c, NULL, "cannot read '%s'", d->s->shown);
+}
+
+static bool end_copy(const struct drop *d, struct error *err)
+{
+	bool ok = true;
+
+	for (PGresult *end; (end = PQgetResult(d->c->pg)); PQclear(end))
+		if (PQresultStatus(end) != PGRES_COMMAND_OK)
+			ok = pg_error(err, d->c, end, "cannot read '%s'", d->s->shown);
+	return ok;
+}
+
+static bool read_rows(struct drop *d, const char *copy, int64_t *ret_rows, struct fingerprint *ret, struct error *err)
+{
+	_cleanup_result_ PGresult *r = PQexec(d->c->pg, copy);
+	char *row;
+	int len;
+
+	if (PQresultStatus(r) != PGRES_COPY_OUT)
+		return pg_error(err, d->c, r, "cannot read '%s'", d->s->shown);
+	while ((len = PQgetCopyData(d->c->pg, &row, 1)) >= 0) {
+		if (len == 0) {
+			log_progress(d->o->log, "compare", d->read_bytes, d->proof->raw_bytes);
+			if (!wait_for_rows(d, err))
+				return false;
+			continue;
+		}
+		fingerprint_add_line(ret, row, (size_t)len - 1);
+		PQfreemem(row);
+		d->read_bytes += len;
+		++*ret_rows;
+	}
+	if (len != -1)
+		return pg_error(err, d->c, NULL, "cannot read '%s'", d->s->shown);
+	return end_copy(d, err);
+}
+
+static bool compare_file(struct drop *d, const struct manifest_file *f, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	struct fingerprint found = { 0 };
+	int64_t rows = 0;
+
+	strbuf_adds(&sql, "COPY ");
+	pg_add_qualified(&sql, f->schema, f->name);
+	strbuf_addf(&sql, " %s TO STDOUT", f->columns);
+	if (!read_rows(d, sql.buf, &rows, &found, err))
+		return false;
+	if (rows == f->rows && fingerprint_equal(&found, &f->fingerprint))
+		return true;
+
+	_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT;
+
+	pg_add_display_name(&shown, f->schema, f->name);
+	autofree char *what = rows == f->rows ? xasprintf("Rows of %s were changed since", shown.buf) :
+						xasprintf("Table %s has %" PRId64 " rows, the archive %" PRId64, shown.buf, rows, f->rows);
+
+	return changed(d, what, err);
+}
+
+static bool compare(struct drop *d, struct error *err)
+{
+	const struct manifest *m = &d->proof->entry.manifest;
+	autofree char *what = NULL;
+
+	if (!archive_subject_compare(d->c, d->s, &what, err))
+		return false;
+	if (what)
+		return changed(d, what, err);
+	for (size_t i = 0; i < m->tables.len; i++)
+		if (!compare_file(d, &m->tables.items[i], err))
+			return false;
+	return true;
+}
+
+/* --- the transaction --------------------------------------------------------------------------------------- */
+
+static bool begin(const struct drop *d, struct error *err)
+{
+	return session_pin(d->c, d->proof->entry.manifest.encoding, err) &&
+	       /* READ COMMITTED: what is read after the lock is everything that was ever committed */
+	       pg_execf(d->c, err, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %" PRId64,
+		       d->o->lock_timeout_ms);
+}
+
+static bool is_attached(const struct drop *d, bool *ret, struct error *err)
+{
+	autofree char *sql = xasprintf("SELECT relispartition FROM pg_catalog.pg_class WHERE oid = %" PRIu32
+				       " UNION ALL SELECT false LIMIT 1", d->s->oid);
+	autofree char *value = pg_query_value(d->c, err, sql);
+
+	*ret = value && value[0] == 't';
+	return value != NULL;
+}
+
+static bool lock_and_compare(struct drop *d, struct error *err)
+{
+	/* SHARE stops every writer and lets readers be; DROP takes the rest at the end */
+	autofree char *lock = xasprintf("LOCK TABLE %s IN SHARE MODE", d->s->sql);
+	bool attached;
+
+	if (!begin(d, err) || !run_patiently(d, lock, "lock", err) || !is_attached(d, &attached, err))
+		return false;
+	return !attached ? compare(d, err) : changed(d, "It is attached to a partitioned table", err);
+}
+
+static bool commit(struct drop *d, bool *ret_unknown, struct error *err)
+{
+	if (pg_exec(d->c, err, "COMMIT"))
+		return true;
+	if (PQstatus(d->c->pg) != CONNECTION_BAD)
+		return false;
+	*ret_unknown = true;
+	return error_hint(err, "The connection broke while the drop was committed: look whether '%s' is still there. Archive '%s' is whole.",
+		d->s->shown, d->proof->entry.id);
+}
+
+bool archive_drop(struct pg_conn *c, const struct archive_subject *s, const struct archive_proof *proof,
+	const struct archive_drop_options *o, bool *ret_unknown, struct error *err)
+{
+	struct drop d = { .c = c, .s = s, .proof = proof, .o = o };
+	/* never CASCADE: what depends on the table is somebody's */
+	autofree char *drop = xasprintf("DROP TABLE %s", s->sql);
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	*ret_unknown = false;
+	log_info(o->log, "archive.compare", "comparing '%s' with archive %s under a lock", s->shown, proof->entry.id);
+	if (lock_and_compare(&d, err) && (o->keep || run_patiently(&d, drop, "drop", err)) && commit(&d, ret_unknown, err))
+		return true;
+	pg_exec(c, &ignored, "ROLLBACK");
+	return false;
+}
