@@ -54,7 +54,7 @@ _dbops_facts()
 		files='--output -o --config'
 		;;
 	'dbops partitions')
-		commands='list check'
+		commands='list check archive'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -68,6 +68,12 @@ _dbops_facts()
 		options='--warning --critical --epoch --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--warning --critical --epoch --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--output -o --config'
+		;;
+	'dbops partitions archive')
+		options='--to --drop --jobs --compress --lock-timeout --max-wait --pg-bindir --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--to --jobs -j --compress -Z --lock-timeout --max-wait --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--to --pg-bindir'
 		;;
 	'dbops config')
 		commands='show check'

@@ -16,7 +16,7 @@ function __dbops_path
                 case 'dbops'
                     set children backup list show verify restore prune connections partitions config completion help version
                 case 'dbops partitions'
-                    set children list check
+                    set children list check archive
                 case 'dbops config'
                     set children show check
             end
@@ -259,6 +259,7 @@ complete -c dbops -n '__dbops_at dbops connections' -s '?' -l help -d 'print hel
 # dbops partitions
 complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT'
+complete -c dbops -n '__dbops_at dbops partitions' -a archive -d 'archive one partition, prove it, and drop the table if asked'
 complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
 complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
 complete -c dbops -n '__dbops_at dbops partitions' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
@@ -309,6 +310,33 @@ complete -c dbops -n '__dbops_at dbops partitions check' -l log-format -x -a 'te
 complete -c dbops -n '__dbops_at dbops partitions check' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions check' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions check' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions archive
+complete -c dbops -n '__dbops_at dbops partitions archive' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l to -x -a '(__fish_complete_directories)' -d 'folder, s3://BUCKET/PREFIX or remote of the configuration that gets the archive'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l drop -d 'drop the table when the archive is proven and holds exactly its rows'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'j' -l jobs -x -d 'connections and threads that read, compress, hash and prove at once'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'Z' -l compress -x -d 'gzip level'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l lock-timeout -x -d 'longest wait for a lock in one attempt; others queue behind it'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l max-wait -x -d 'give up (status 75) when a lock cannot be had in this time, with all attempts'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l pg-bindir -x -a '(__fish_complete_directories)' -d 'folder of pg_dump (default: found by the server\'s major version)'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l format -x -a 'text json' -d 'how the result is printed'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'n' -l dry-run -d 'print the plan, change nothing'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'y' -l yes -d 'do it without asking; needed where no terminal can answer'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l ca-file -r -F -d 'certificates of the authorities to trust for S3, PEM'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions archive' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions archive' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
