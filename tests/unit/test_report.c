@@ -171,7 +171,7 @@ static void test_measured(void **state)
 	};
 	static const char *const wanted[] = {
 		[FORMAT_TABLE] = "    MEAN   RATE\n0.043 ms  1,234\n  3.00 s   9.10\n          \n",
-		[FORMAT_NDJSON] = "{\"mean\": 4.32e-05, \"rate\": 1234.4}\n{\"mean\": 3, \"rate\": 9.1}\n{\"mean\": null, \"rate\": null}\n",
+		[FORMAT_NDJSON] = "{\"mean\":4.32e-05,\"rate\":1234.4}\n{\"mean\":3,\"rate\":9.1}\n{\"mean\":null,\"rate\":null}\n",
 		[FORMAT_CSV] = "mean,rate\n4.32e-05,1234.4\n3,9.1\n,\n",
 	};
 
