@@ -39,7 +39,9 @@ static void csv_row(struct report *r, const struct cell *cells)
 			continue;
 		strbuf_reset(&text);
 		cell_add_raw(r->columns[i].type, &cells[i], &text);
-		add_field(&r->buffer, text.buf);
+		/* no digits: a number that is not known */
+		if (text.len || r->columns[i].type == CELL_TEXT)
+			add_field(&r->buffer, text.buf);
 	}
 	strbuf_addch(&r->buffer, '\n');
 }
