@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
 	&restore_command,
 	&prune_command,
 	&connections_command,
+	&slow_queries_command,
 	&partitions_command,
 	&config_command,
 	&completion_command,

@@ -19,6 +19,7 @@ extern const struct command partitions_command;
 extern const struct command prune_command;
 extern const struct command restore_command;
 extern const struct command show_command;
+extern const struct command slow_queries_command;
 extern const struct command verify_command;
 extern const struct command version_command;
 

@@ -136,7 +136,7 @@ static bool print_text(struct app *app, const struct strbuf *text, struct error 
 static bool print_rows(struct run *r, const void *rows, const struct answer *a, struct error *err)
 {
 	struct app *app = r->app;
-	struct report *report = report_begin(&app->report, a->name, r->look.columns);
+	struct report *report = report_begin(&app->report, r->inspection->array ? r->inspection->array : a->name, r->look.columns);
 	struct json *header = report_header(report);
 
 	if (header) {

@@ -26,7 +26,8 @@ struct look {
 };
 
 struct inspection {
-	const char *name;             /* array of the rows in JSON, word of the Nagios line: "locks" */
+	const char *name;             /* the command, word of the Nagios line: "locks" */
+	const char *array;            /* array of the rows in JSON; NULL = name */
 	const struct column *columns; /* as in the command's record */
 	const char *const *counters;  /* COMMAND_DELTA: what a sample holds, NULL-terminated */
 	bool rows_are_findings;

@@ -99,7 +99,7 @@ void inspector_close(struct inspector *in)
 	probe_release(&in->probe);
 }
 
-bool inspector_batch(struct inspector *in, const char *sql, PGresult **ret, size_t n, struct error *err)
+bool inspector_batch_as_is(struct inspector *in, const char *sql, PGresult **ret, size_t n, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
 
@@ -108,13 +108,21 @@ bool inspector_batch(struct inspector *in, const char *sql, PGresult **ret, size
 		"; SET LOCAL search_path = ''; SET LOCAL extra_float_digits = 1;\n"
 		"SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres; SET LOCAL bytea_output = hex;\n",
 		in->statement_timeout, in->lock_timeout);
-	sql_add(&all, sql, in->conn->version);
-	strbuf_adds(&all, ";\nCOMMIT");
+	strbuf_adds(&all, sql);
+	strbuf_adds(&all, "\n;\nCOMMIT");
 	if (pg_batch(in->conn, err, all.buf, ret, n))
 		return true;
 	if (PQtransactionStatus(in->conn->pg) == PQTRANS_INERROR)
 		pg_exec(in->conn, NULL, "ROLLBACK");
 	return false;
+}
+
+bool inspector_batch(struct inspector *in, const char *sql, PGresult **ret, size_t n, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	sql_add(&text, sql, in->conn->version);
+	return inspector_batch_as_is(in, text.buf, ret, n, err);
 }
 
 PGresult *inspector_query(struct inspector *in, const char *sql, struct error *err)

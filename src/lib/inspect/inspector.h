@@ -53,6 +53,8 @@ void inspector_close(struct inspector *in);
  * transaction and one round trip. On failure ret holds NULLs; the transaction is rolled back. A statement
  * that ran into a time limit fails with sqlstate 57014 (statement) or 55P03 (lock). */
 bool inspector_batch(struct inspector *in, const char *sql, PGresult **ret, size_t n, struct error *err);
+/* The same with sql that has no version lines: it may hold names that come from outside. */
+bool inspector_batch_as_is(struct inspector *in, const char *sql, PGresult **ret, size_t n, struct error *err);
 /* One statement; NULL on failure. */
 PGresult *inspector_query(struct inspector *in, const char *sql, struct error *err);
 

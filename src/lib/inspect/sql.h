@@ -11,7 +11,7 @@
 
 #include "strbuf.h"
 
-extern const char sql_connections[], sql_extensions[], sql_probe[];
+extern const char sql_activity[], sql_connections[], sql_databases[], sql_extensions[], sql_probe[], sql_statement_settings[];
 
 /* Adds text's lines that are for a server of this version (150020). */
 void sql_add(struct strbuf *out, const char *text, int version);
