@@ -93,10 +93,13 @@ static int by_oid(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int by_size(const void *a, const void *b)
+/* What cannot be shared goes first, and the ranges after it even out who is done earlier. */
+static int by_turn(const void *a, const void *b)
 {
 	const struct plan_job *x = *(struct plan_job *const *)a, *y = *(struct plan_job *const *)b;
 
+	if ((x->unit_pages > 0) != (y->unit_pages > 0))
+		return x->unit_pages > 0 ? 1 : -1;
 	if (x->bytes != y->bytes)
 		return x->bytes > y->bytes ? -1 : 1;
 	return x < y ? -1 : x > y;
@@ -112,8 +115,7 @@ static const char sql_relations[] =
 	"  pg_catalog.generate_subscripts(x.extconfig, 1) AS i(i)) ON x.extconfig[i.i] = c.oid"
 	" WHERE c.oid = ANY ($1::pg_catalog.oid[]) ORDER BY c.oid";
 
-/* Fills job from row; true when the table may be read in ranges of pages. */
-static bool describe_job(struct plan_job *job, const PGresult *r, int row, const struct pg_conn *conn)
+static void describe_job(struct plan_job *job, const PGresult *r, int row, const struct pg_conn *conn)
 {
 	const char *condition = PQgetisnull(r, row, 6) ? "" : pg_value(r, row, 6);
 
@@ -122,8 +124,8 @@ static bool describe_job(struct plan_job *job, const PGresult *r, int row, const
 	job->condition = condition[0] ? xstrdup(condition) : NULL;
 	job->pages = pg_int(r, row, 4);
 	job->bytes = pg_int(r, row, 5);
-	return conn->version >= 140000 && !job->condition && strcmp(pg_value(r, row, 3), "heap") == 0 &&
-	       job->pages > 1;
+	job->divisible = conn->version >= 140000 && !job->condition && strcmp(pg_value(r, row, 3), "heap") == 0 &&
+			 job->pages > 1;
 }
 
 static void split_job(struct plan_job *job)
@@ -146,11 +148,34 @@ static int64_t split_limit(const struct plan *p, const struct backup_options *o)
 	return share > SPLIT_MIN_BYTES ? share : SPLIT_MIN_BYTES;
 }
 
-static bool describe_jobs(struct plan *p, struct pg_conn *conn, const struct backup_options *o, struct error *err)
+void plan_divide(struct plan *p, const struct backup_options *o)
+{
+	int64_t limit = split_limit(p, o), spare = 0; /* bytes in ranges that are not needed beside a whole table */
+
+	if (!p->len)
+		return;
+	qsort(p->order, p->len, sizeof(*p->order), by_turn);
+	for (size_t i = 0; i < p->len; i++) {
+		struct plan_job *job = p->order[i];
+		/* a quarter more, because equal bytes do not take equal time */
+		int64_t beside = (job->bytes + job->bytes / 4) * (o->jobs - 1);
+
+		if (!job->divisible || job->bytes <= limit)
+			continue;
+		if (!o->split_above && beside <= spare) {
+			spare -= beside;
+			continue;
+		}
+		split_job(job);
+		spare += job->bytes;
+	}
+	qsort(p->order, p->len, sizeof(*p->order), by_turn);
+}
+
+static bool describe_jobs(struct plan *p, struct pg_conn *conn, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf oids = STRBUF_INIT;
 	autofree char *block_size = pg_query_value(conn, err, "SHOW block_size");
-	autofree bool *splittable = xcalloc(p->len, sizeof(*splittable));
 	size_t at = 0;
 
 	if (!block_size)
@@ -173,12 +198,9 @@ static bool describe_jobs(struct plan *p, struct pg_conn *conn, const struct bac
 			continue;
 		if (at >= (size_t)PQntuples(r) || (uint32_t)pg_int(r, (int)at, 0) != job->oid)
 			return error_set(err, EXIT_NOT_FOUND, "relation %u of the dump has vanished", job->oid);
-		splittable[i] = describe_job(job, r, (int)at++, conn);
+		describe_job(job, r, (int)at++, conn);
 		p->total_bytes += job->bytes;
 	}
-	for (size_t i = 0; i < p->len; i++)
-		if (splittable[i] && p->order[i]->bytes > split_limit(p, o))
-			split_job(p->order[i]);
 	return true;
 }
 
@@ -194,9 +216,9 @@ bool plan_make(struct plan *p, const struct toc *t, struct pg_conn *conn, const 
 		p->order[i] = &p->items[i];
 	if (!p->len)
 		return true;
-	if (!describe_jobs(p, conn, o, err))
+	if (!describe_jobs(p, conn, err))
 		return false;
-	qsort(p->order, p->len, sizeof(*p->order), by_size);
+	plan_divide(p, o);
 	return true;
 }
 

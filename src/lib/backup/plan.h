@@ -3,8 +3,8 @@
  * plan.h - the work of a backup: which tables, in which units, in which order.
  *
  * A unit is a whole table, a range of heap pages of a large table (about 16 MiB of its size,
- * PostgreSQL 14+ where TID range scans exist), or a group of large objects. One queue, largest
- * first; workers take from it until it is empty.
+ * PostgreSQL 14+ where TID range scans exist), or a group of large objects. One queue: whole tables, largest
+ * first, then the ranges; workers take from it until it is empty.
  */
 #ifndef DBOPS_PLAN_H
 #define DBOPS_PLAN_H
@@ -21,6 +21,7 @@ struct plan_job {
 	char *root, *condition;    /* see struct manifest_file */
 	uint32_t oid;
 	bool large_objects;
+	bool divisible;            /* may be read in ranges of pages */
 	int64_t pages, bytes;
 	int64_t unit_pages;        /* 0 = one unit */
 	uint32_t units, next, done;
@@ -37,7 +38,7 @@ struct large_object {
 struct plan {
 	struct plan_job *items;    /* in TOC order, so that the manifest is stable */
 	size_t len, alloc;
-	struct plan_job **order;   /* largest first */
+	struct plan_job **order;   /* in which they are taken */
 	size_t cursor;             /* into order */
 	int64_t total_bytes;
 	pthread_mutex_t lock;
@@ -54,6 +55,10 @@ struct plan_unit {
  * sqlstate "" when the TOC holds a kind of data that dbops does not know (fall back to pg_dump). */
 bool plan_make(struct plan *p, const struct toc *t, struct pg_conn *conn, const struct backup_options *o,
 	struct error *err);
+/* Decides which of the described jobs are read in ranges, and in which order jobs are taken (part of plan_make). A table
+ * is divided when it has more than an even share of the bytes and the ranges of larger tables cannot keep the other
+ * workers busy while one reads it whole: that costs the server less, and spares its shared buffers. */
+void plan_divide(struct plan *p, const struct backup_options *o);
 void plan_release(struct plan *p);
 #define _cleanup_plan_ _cleanup_(plan_release)
 
