@@ -20,6 +20,7 @@ struct pg_conn *partitions_connect(struct app *app, const char *name, struct err
 static const struct command *const children[] = {
 	&partitions_list_command,
 	&partitions_check_command,
+	&partitions_create_command,
 	&partitions_archive_command,
 	NULL,
 };

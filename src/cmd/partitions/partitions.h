@@ -11,6 +11,7 @@
 
 extern const struct command partitions_archive_command;
 extern const struct command partitions_check_command;
+extern const struct command partitions_create_command;
 extern const struct command partitions_list_command;
 
 /* Connects as -d and its kin say; name is "dbops partitions list". */

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "partition_apply.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include "clock.h"
+
+#define LOCK_CLASS 0x64625070 /* "dbPp": first half of our advisory locks */
+
+bool partition_lock_table(struct pg_conn *c, uint32_t table, const char *name, struct error *err)
+{
+	autofree char *sql = xasprintf("SELECT pg_catalog.pg_try_advisory_lock(%d, %" PRId32 ")", LOCK_CLASS, (int32_t)table);
+	autofree char *got = pg_query_value(c, err, sql);
+
+	if (!got)
+		return false;
+	if (got[0] == 't')
+		return true;
+	error_set(err, EXIT_BUSY, "another run of dbops is changing the partitions of '%s'", name);
+	return error_hint(err, "Try again when it is done.");
+}
+
+/* --- blockers ---------------------------------------------------------------------------------------------- */
+
+/* Modes of pg_locks that conflict with mode, as a text array. */
+static char *conflicting_modes(enum lock_mode mode)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	for (enum lock_mode m = LOCK_ACCESS_SHARE; m <= LOCK_ACCESS_EXCLUSIVE; m++)
+		if (lock_modes_conflict(mode, m))
+			strbuf_addf(&sb, "%s%s", sb.len ? "," : "{", lock_mode_catalog_name(m));
+	strbuf_addch(&sb, '}');
+	return strbuf_detach(&sb);
+}
+
+static void add_blocker(struct strbuf *out, const PGresult *r, int row)
+{
+	strbuf_addf(out, "%spid %s (", out->len ? "\n" : "", pg_value(r, row, 0));
+	plan_add_one_line(out, pg_value(r, row, 1));
+	strbuf_addf(out, "), %s", pg_value(r, row, 2));
+	if (!PQgetisnull(r, row, 3)) {
+		strbuf_adds(out, ", in a transaction for ");
+		duration_format(strtod(pg_value(r, row, 3), NULL), out);
+	}
+	strbuf_addf(out, ", holds %s on ", pg_value(r, row, 4));
+	plan_add_one_line(out, pg_value(r, row, 5));
+}
+
+bool partition_add_blockers(struct pg_conn *c, uint32_t table, enum lock_mode mode, unsigned max, struct strbuf *out,
+	struct error *err)
+{
+	autofree char *oid = xasprintf("%" PRIu32, table), *modes = conflicting_modes(mode), *limit = xasprintf("%u", max);
+	_cleanup_result_ PGresult *r = pg_query(c, err,
+		"SELECT l.pid, coalesce(nullif(a.usename, '') || coalesce(', ' || nullif(a.application_name, ''), ''), 'prepared transaction'),"
+		" coalesce(a.state, 'state not visible'), extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start), l.mode, l.relation::regclass"
+		" FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid"
+		" WHERE l.locktype = 'relation' AND l.granted AND l.relation = $1::oid AND l.mode = ANY ($2::text[])"
+		" AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
+		" AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid() ORDER BY a.xact_start NULLS LAST, l.pid LIMIT $3::int8",
+		3, (const char *[]){ oid, modes, limit });
+
+	for (int i = 0; r && i < PQntuples(r); i++)
+		add_blocker(out, r, i);
+	return r != NULL;
+}
+
+/* Replaces the bare "lock timeout" by who is in the way now. */
+static void explain_lock(struct pg_conn *c, const struct plan_step *s, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf blockers = STRBUF_INIT;
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	for (size_t i = 0; i < s->statements.len; i++)
+		for (size_t k = 0; k < s->statements.items[i].locks.len; k++) {
+			const struct plan_lock *l = &s->statements.items[i].locks.items[k];
+
+			partition_add_blockers(c, l->oid, l->mode, 5, &blockers, &ignored);
+		}
+	error_prefix(err, "%s", s->title);
+	err->code = EXIT_BUSY;
+	if (blockers.len)
+		error_detail(err, "in the way: %s", blockers.buf);
+	error_hint(err, "Try again when those sessions are done, or allow more time with --max-wait and --lock-timeout. What was done before "
+			"stays; the next run does the rest.");
+}
+
+/* --- steps ------------------------------------------------------------------------------------------------- */
+
+struct run {
+	struct pg_conn *c;
+	const struct apply_options *o;
+	bool implied; /* ATTACH said that constraints prove the rows */
+};
+
+/* The text is in the server's language, the name of the function that speaks is not. */
+static void on_notice(void *data, const PGresult *r)
+{
+	struct run *run = data;
+	const char *function = PQresultErrorField(r, PG_DIAG_SOURCE_FUNCTION), *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED),
+		   *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (function && strcmp(function, "QueuePartitionConstraintValidation") == 0)
+		run->implied = true;
+	else if (severity && message && strcmp(severity, "WARNING") == 0)
+		log_warning(run->o->log, "partitions.server", "the server warns: %s", message);
+}
+
+static bool is_transient(const struct error *err)
+{
+	return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
+}
+
+static bool prove(struct run *run, const struct plan_step *s, struct error *err)
+{
+	if (!s->no_scan || run->implied)
+		return true;
+	error_set(err, EXIT_REFUSED, "%s: the server would read the whole table under the lock", s->title);
+	return error_hint(err, "Its constraints do not prove that all rows are within the bounds. Nothing was attached.");
+}
+
+static bool run_statements(struct run *run, const struct plan_step *s, struct error *err)
+{
+	for (size_t i = 0; i < s->statements.len; i++)
+		if (!pg_exec(run->c, err, s->statements.items[i].sql))
+			return false;
+	return prove(run, s, err) && pg_exec(run->c, err, "COMMIT");
+}
+
+static bool run_transaction(struct run *run, const struct plan_step *s, struct error *err)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+
+	run->implied = false;
+	if (!pg_exec(run->c, err, "BEGIN"))
+		return false;
+	if (run_statements(run, s, err))
+		return true;
+	pg_exec(run->c, &ignored, "ROLLBACK");
+	return false;
+}
+
+/* Whether the partition is still there, and pending detach. */
+static bool look_at_detach(struct pg_conn *c, const struct plan_step *s, bool *ret_attached, bool *ret_pending, struct error *err)
+{
+	autofree char *oid = xasprintf("%" PRIu32, s->oid);
+	_cleanup_result_ PGresult *r = pg_query(c, err,
+		"SELECT inhdetachpending FROM pg_catalog.pg_inherits WHERE inhrelid = $1::oid", 1, (const char *[]){ oid });
+
+	*ret_attached = r && PQntuples(r) == 1;
+	*ret_pending = *ret_attached && pg_bool(r, 0, 0);
+	return r != NULL;
+}
+
+/* A detach that was interrupted before is not begun again but ended. */
+static bool run_detach(struct run *run, const struct plan_step *s, struct error *err)
+{
+	bool attached, pending;
+
+	if (!look_at_detach(run->c, s, &attached, &pending, err))
+		return false;
+	return !attached || pg_exec(run->c, err, s->statements.items[pending ? 1 : 0].sql);
+}
+
+static bool attempt(struct run *run, const struct plan_step *s, struct error *err)
+{
+	switch (s->kind) {
+	case STEP_TRANSACTION:
+		return run_transaction(run, s, err);
+	case STEP_DETACH:
+		return run_detach(run, s, err);
+	default:
+		return pg_exec(run->c, err, s->statements.items[0].sql);
+	}
+}
+
+/* 0.1 s, doubled up to 3.2 s, times 0.5 to 1.5: runs that collided once shall not do so again. */
+static bool pause_before(unsigned attempts, const struct cancel *cancel, struct error *err)
+{
+	int64_t base = INT64_C(50) << (attempts < 6 ? attempts : 6);
+	int64_t ms = base / 2 + (int64_t)((uint64_t)clock_now_us() * 2654435761u % 1000003 * (uint64_t)base / 1000003);
+	struct pollfd fd = { .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN };
+
+	if (poll(&fd, 1, (int)ms) < 0 && errno != EINTR)
+		return error_set_errno(err, EXIT_BUG, errno, "cannot wait");
+	return cancel_check(cancel, err);
+}
+
+static bool run_step(struct run *run, struct plan_step *s, struct error *err)
+{
+	double start = clock_monotonic();
+
+	for (;;) {
+		_cleanup_error_ struct error failed = ERROR_INIT;
+
+		if (!cancel_check(run->o->cancel, err))
+			return false;
+		s->attempts++;
+		s->done = attempt(run, s, &failed);
+		s->seconds = clock_monotonic() - start;
+		if (s->done)
+			return true;
+		if (!is_transient(&failed)) {
+			if (strcmp(failed.sqlstate, "57014") == 0)
+				error_hint(&failed, "The time that the plan allows for this statement was used up; nothing of this step was done.");
+			if (failed.code != EXIT_INTERRUPTED && failed.code != EXIT_TERMINATED)
+				error_prefix(&failed, "%s", s->title);
+			return error_move(err, &failed);
+		}
+		if (s->seconds * 1000 >= (double)run->o->max_wait_ms) {
+			explain_lock(run->c, s, &failed);
+			return error_move(err, &failed);
+		}
+		log_info(run->o->log, "partitions.retry", "%s: %s; trying again (attempt %u)", s->title, failed.message, s->attempts + 1);
+		if (!pause_before(s->attempts, run->o->cancel, err))
+			return false;
+	}
+}
+
+/* An interrupted detach has left something that only FINALIZE ends: nobody should have to find that out. */
+static bool warn_of_pending(struct pg_conn *c, const struct plan_step *s, struct error *err)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	bool attached, pending;
+
+	/* a stop request has ended the session: then nobody can look */
+	if (s->kind == STEP_DETACH && (!look_at_detach(c, s, &attached, &pending, &ignored) || pending))
+		error_hint(err, "The detach is %spending: queries of the parent no longer see the partition, and inserts into its range fail. "
+				"Repeat the command to end it, or run: %s", error_is_set(&ignored) ? "possibly " : "", s->statements.items[1].sql);
+	return false;
+}
+
+bool partition_apply(struct pg_conn *c, struct partition_plan *p, const struct apply_options *o, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf settings = STRBUF_INIT;
+	struct run run = { .c = c, .o = o };
+	PQnoticeReceiver before;
+	bool ok;
+
+	plan_add_settings(p, &settings);
+	if (!pg_exec(c, err, settings.buf))
+		return false;
+	before = PQsetNoticeReceiver(c->pg, on_notice, &run);
+	ok = true;
+	for (size_t i = 0; ok && i < p->steps.len; i++) {
+		struct plan_step *s = &p->steps.items[i];
+
+		ok = run_step(&run, s, err);
+		if (ok)
+			log_info(o->log, "partitions.step", "%s: done", s->title);
+		else
+			warn_of_pending(c, s, err);
+	}
+	PQsetNoticeReceiver(c->pg, before, NULL);
+	return ok;
+}

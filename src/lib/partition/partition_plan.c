@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "partition_plan.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include "codec.h"
+
+static const struct {
+	const char *name, *catalog;
+	unsigned conflicts; /* bit n = mode n */
+} modes[] = {
+	/* the table of section 13.3.1, row by row */
+	[LOCK_ACCESS_SHARE] = { "ACCESS SHARE", "AccessShareLock", 1u << 8 },
+	[LOCK_ROW_SHARE] = { "ROW SHARE", "RowShareLock", 1u << 7 | 1u << 8 },
+	[LOCK_ROW_EXCLUSIVE] = { "ROW EXCLUSIVE", "RowExclusiveLock", 0xfu << 5 },
+	[LOCK_SHARE_UPDATE_EXCLUSIVE] = { "SHARE UPDATE EXCLUSIVE", "ShareUpdateExclusiveLock", 0x1fu << 4 },
+	[LOCK_SHARE] = { "SHARE", "ShareLock", 1u << 3 | 1u << 4 | 7u << 6 },
+	[LOCK_SHARE_ROW_EXCLUSIVE] = { "SHARE ROW EXCLUSIVE", "ShareRowExclusiveLock", 0x3fu << 3 },
+	[LOCK_EXCLUSIVE] = { "EXCLUSIVE", "ExclusiveLock", 0x7fu << 2 },
+	[LOCK_ACCESS_EXCLUSIVE] = { "ACCESS EXCLUSIVE", "AccessExclusiveLock", 0xffu << 1 },
+};
+
+const char *lock_mode_name(enum lock_mode mode)
+{
+	return modes[mode].name;
+}
+
+const char *lock_mode_catalog_name(enum lock_mode mode)
+{
+	return modes[mode].catalog;
+}
+
+bool lock_modes_conflict(enum lock_mode a, enum lock_mode b)
+{
+	return modes[a].conflicts >> b & 1;
+}
+
+/* --- making ------------------------------------------------------------------------------------------------ */
+
+static void release_statement(struct plan_statement *s)
+{
+	free(s->sql);
+	free(s->reason);
+	free(s->undo);
+	for (size_t i = 0; i < s->locks.len; i++)
+		free(s->locks.items[i].table);
+	vec_release(&s->locks);
+}
+
+void partition_plan_release(struct partition_plan *p)
+{
+	for (size_t i = 0; i < p->steps.len; i++) {
+		struct plan_step *s = &p->steps.items[i];
+
+		free(s->title);
+		free(s->detail);
+		for (size_t k = 0; k < s->statements.len; k++)
+			release_statement(&s->statements.items[k]);
+		vec_release(&s->statements);
+	}
+	vec_release(&p->steps);
+	strvec_release(&p->notes);
+	free(p->command);
+	free(p->table_name);
+	*p = (struct partition_plan){ 0 };
+}
+
+struct plan_step *plan_add_step(struct partition_plan *p, enum step_kind kind, const char *title_fmt, ...)
+{
+	struct plan_step *s = vec_push(&p->steps);
+	va_list ap;
+
+	s->kind = kind;
+	va_start(ap, title_fmt);
+	s->title = xvasprintf(title_fmt, ap);
+	va_end(ap);
+	return s;
+}
+
+struct plan_statement *plan_add_take(struct plan_step *s, const char *reason, char *sql)
+{
+	struct plan_statement *st = vec_push(&s->statements);
+
+	st->sql = sql;
+	st->reason = xstrdup(reason);
+	return st;
+}
+
+struct plan_statement *plan_add(struct plan_step *s, const char *reason, const char *sql_fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, sql_fmt);
+	char *sql = xvasprintf(sql_fmt, ap);
+	va_end(ap);
+	return plan_add_take(s, reason, sql);
+}
+
+void plan_lock(struct plan_statement *s, enum lock_mode mode, uint32_t oid, const char *table)
+{
+	*vec_push(&s->locks) = (struct plan_lock){ mode, oid, xstrdup(table) };
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------- */
+
+void plan_add_one_line(struct strbuf *out, const char *text)
+{
+	for (; *text; text++)
+		strbuf_addch(out, *text == '\n' || *text == '\r' ? ' ' : *text);
+}
+
+static void add_comment(struct strbuf *out, const char *before, const char *text)
+{
+	strbuf_adds(out, "-- ");
+	strbuf_adds(out, before);
+	plan_add_one_line(out, text);
+	strbuf_addch(out, '\n');
+}
+
+static void add_locks(struct strbuf *out, const struct plan_statement *s)
+{
+	for (size_t i = 0; i < s->locks.len; i++) {
+		strbuf_addf(out, "%s%s on ", i ? "; " : "", lock_mode_name(s->locks.items[i].mode));
+		plan_add_one_line(out, s->locks.items[i].table);
+	}
+}
+
+void plan_add_settings(const struct partition_plan *p, struct strbuf *sql)
+{
+	strbuf_addf(sql,
+		"SET search_path = '';\n"
+		"SET TimeZone = 'UTC';\n"
+		"SET DateStyle = 'ISO, MDY';\n"
+		"SET IntervalStyle = 'postgres';\n"
+		"SET extra_float_digits = 3;\n"
+		"SET bytea_output = 'hex';\n"
+		"SET standard_conforming_strings = on;\n"
+		"SET row_security = off;\n"
+		"SET statement_timeout = 0;\n"
+		"SET idle_in_transaction_session_timeout = 0;\n"
+		"SET lock_timeout = %" PRId64 ";\n",
+		p->lock_timeout_ms);
+}
+
+static void add_statement(struct strbuf *out, const struct plan_statement *s, bool comments)
+{
+	if (comments) {
+		_cleanup_strbuf_ struct strbuf locks = STRBUF_INIT;
+
+		add_locks(&locks, s);
+		if (s->reason)
+			add_comment(out, "", s->reason);
+		if (locks.len)
+			add_comment(out, "locks: ", locks.buf);
+		if (s->undo)
+			add_comment(out, "undo: ", s->undo);
+	}
+	strbuf_adds(out, s->sql);
+	strbuf_adds(out, ";\n");
+}
+
+static void add_step(struct strbuf *out, const struct plan_step *s, bool comments)
+{
+	if (comments) {
+		strbuf_addch(out, '\n');
+		add_comment(out, "== ", s->title);
+	}
+	if (s->kind == STEP_TRANSACTION)
+		strbuf_adds(out, "BEGIN;\n");
+	add_statement(out, &s->statements.items[0], comments);
+	if (s->kind == STEP_DETACH && comments)
+		add_comment(out, "if that is interrupted, the detach stays pending, and this ends it: ", s->statements.items[1].sql);
+	else
+		for (size_t i = 1; i < s->statements.len; i++)
+			add_statement(out, &s->statements.items[i], comments);
+	if (s->kind == STEP_TRANSACTION)
+		strbuf_adds(out, "COMMIT;\n");
+}
+
+void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE])
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, hex = STRBUF_INIT;
+	uint8_t sum[32];
+
+	strbuf_addf(&text, "%" PRIu32 "\n", p->table);
+	plan_add_settings(p, &text);
+	for (size_t i = 0; i < p->steps.len; i++)
+		add_step(&text, &p->steps.items[i], false);
+	codec_sha256(text.buf, text.len, sum);
+	strbuf_add_hex(&hex, sum, sizeof(sum));
+	memcpy(ret, hex.buf, PLAN_DIGEST_SIZE);
+}
+
+void plan_add_script(const struct partition_plan *p, struct strbuf *out)
+{
+	char digest[PLAN_DIGEST_SIZE];
+
+	plan_digest(p, digest);
+	add_comment(out, p->command, "");
+	add_comment(out, "table: ", p->table_name);
+	add_comment(out, "digest: ", digest);
+	for (size_t i = 0; i < p->notes.len; i++)
+		add_comment(out, "note: ", p->notes.items[i]);
+	if (!p->steps.len) {
+		add_comment(out, "nothing to do", "");
+		return;
+	}
+	add_comment(out, "run it with: psql -X -v ON_ERROR_STOP=1 -f FILE", "");
+	strbuf_addch(out, '\n');
+	plan_add_settings(p, out);
+	for (size_t i = 0; i < p->steps.len; i++)
+		add_step(out, &p->steps.items[i], true);
+}
+
+static void summarize_step(struct strbuf *out, const struct plan_step *s)
+{
+	plan_add_one_line(out, s->title);
+	if (s->detail) {
+		strbuf_adds(out, "  ");
+		plan_add_one_line(out, s->detail);
+	}
+	strbuf_addch(out, '\n');
+	for (size_t i = 0; i < s->statements.len; i++) {
+		const struct plan_statement *st = &s->statements.items[i];
+
+		if (!st->locks.len || (s->kind == STEP_DETACH && i))
+			continue;
+		strbuf_adds(out, "     ");
+		add_locks(out, st);
+		strbuf_addch(out, '\n');
+	}
+}
+
+void plan_add_summary(const struct partition_plan *p, struct strbuf *out)
+{
+	char digest[PLAN_DIGEST_SIZE];
+
+	plan_digest(p, digest);
+	strbuf_addf(out, "%s, table ", p->command);
+	plan_add_one_line(out, p->table_name);
+	strbuf_adds(out, p->steps.len ? ":\n" : ": nothing to do\n");
+	for (size_t i = 0; i < p->steps.len; i++) {
+		strbuf_addf(out, "%3zu. ", i + 1);
+		summarize_step(out, &p->steps.items[i]);
+	}
+	for (size_t i = 0; i < p->notes.len; i++) {
+		strbuf_adds(out, "note: ");
+		plan_add_one_line(out, p->notes.items[i]);
+		strbuf_addch(out, '\n');
+	}
+	if (p->steps.len)
+		strbuf_addf(out, "locks are waited for %" PRId64 " ms at a time; digest %s\n", p->lock_timeout_ms, digest);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * partition_plan.h - what shall be done to a partitioned table, as statements, before anything is done.
+ *
+ * One generator makes the plan; --sql prints it, --dry-run explains it, --apply DIGEST agrees to exactly it, and
+ * partition_apply() runs it. A plan has steps; a step is one transaction, or one statement that must stand
+ * alone. After a failure earlier steps stay done, so a plan made again is the rest of the first.
+ *
+ *	struct plan_step *s = plan_add_step(&plan, STEP_TRANSACTION, "create public.trades_2025_02");
+ *	struct plan_statement *st = plan_add(s, "why", "ALTER TABLE %s ATTACH …", …);
+ *	plan_lock(st, LOCK_SHARE_UPDATE_EXCLUSIVE, oid, "public.trades");
+ */
+#ifndef DBOPS_PARTITION_PLAN_H
+#define DBOPS_PARTITION_PLAN_H
+
+#include <stdint.h>
+#include "error.h"
+#include "strbuf.h"
+#include "vec.h"
+
+/* Table-level locks in the order of PostgreSQL's documentation, section 13.3.1. */
+enum lock_mode {
+	LOCK_ACCESS_SHARE = 1,
+	LOCK_ROW_SHARE,
+	LOCK_ROW_EXCLUSIVE,
+	LOCK_SHARE_UPDATE_EXCLUSIVE,
+	LOCK_SHARE,
+	LOCK_SHARE_ROW_EXCLUSIVE,
+	LOCK_EXCLUSIVE,
+	LOCK_ACCESS_EXCLUSIVE,
+};
+/* "ACCESS SHARE" */
+const char *lock_mode_name(enum lock_mode mode);
+/* "AccessShareLock", as pg_locks.mode says */
+const char *lock_mode_catalog_name(enum lock_mode mode);
+bool lock_modes_conflict(enum lock_mode a, enum lock_mode b);
+
+struct plan_lock {
+	enum lock_mode mode;
+	uint32_t oid; /* never 0: tables that the plan itself makes are locked by nobody else */
+	char *table;  /* for people */
+};
+
+struct plan_statement {
+	char *sql;    /* without the semicolon */
+	char *reason; /* for people, one line */
+	char *undo;   /* SQL that takes it back, NULL = none is needed or there is none */
+	VEC(struct plan_lock) locks; /* on tables that exist already */
+};
+
+enum step_kind {
+	STEP_TRANSACTION, /* BEGIN … COMMIT, repeated as a whole when a lock cannot be had in time */
+	STEP_ALONE,       /* one statement that commits by itself and may simply be repeated */
+	STEP_DETACH,      /* DETACH … CONCURRENTLY: interrupted, it stays pending and is ended by statement 1, FINALIZE */
+};
+
+struct plan_step {
+	enum step_kind kind;
+	char *title;  /* "create public.trades_2025_02" */
+	char *detail; /* bounds or the like, for people; NULL = none */
+	uint32_t oid; /* STEP_DETACH: the partition */
+	VEC(struct plan_statement) statements;
+	bool no_scan; /* partition_apply() shall insist that ATTACH PARTITION proves the rows from constraints */
+	/* filled by partition_apply() */
+	bool done;
+	unsigned attempts;
+	double seconds;
+};
+
+struct partition_plan {
+	char *command;           /* "dbops partitions create" */
+	uint32_t table;          /* OID of the topmost partitioned table: what is locked against other runs */
+	char *table_name;        /* for people */
+	int64_t lock_timeout_ms; /* longest wait for one lock; set before it is printed, digested or run */
+	VEC(struct plan_step) steps;
+	struct strvec notes;     /* what somebody should know before it is run */
+};
+
+void partition_plan_release(struct partition_plan *p);
+#define _cleanup_plan_ _cleanup_(partition_plan_release)
+
+/* Both give an address that is valid until the next call for the same plan or step. */
+struct plan_step *plan_add_step(struct partition_plan *p, enum step_kind kind, const char *title_fmt, ...) PRINTF(3, 4);
+struct plan_statement *plan_add(struct plan_step *s, const char *reason, const char *sql_fmt, ...) PRINTF(3, 4);
+/* Takes sql over. */
+struct plan_statement *plan_add_take(struct plan_step *s, const char *reason, char *sql);
+void plan_lock(struct plan_statement *s, enum lock_mode mode, uint32_t oid, const char *table);
+
+/* The settings of the session in which a plan runs, "SET …; SET …": search_path empty, UTC, ISO, row_security off,
+ * lock_timeout of the plan, no statement_timeout. */
+void plan_add_settings(const struct partition_plan *p, struct strbuf *sql);
+/* The whole as a script for psql: settings, statements, transaction boundaries; title, locks, reason and undo as comments. */
+void plan_add_script(const struct partition_plan *p, struct strbuf *out);
+/* The same for people who are asked: steps, locks, notes, digest. */
+void plan_add_summary(const struct partition_plan *p, struct strbuf *out);
+
+#define PLAN_DIGEST_SIZE 65
+/* SHA-256 in hexadecimal over settings, statements and transaction boundaries; comments do not count. */
+void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE]);
+
+/* A line of SQL comment or of talk made of any text: newlines become spaces. */
+void plan_add_one_line(struct strbuf *out, const char *text);
+
+#endif
