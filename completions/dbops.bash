@@ -59,7 +59,7 @@ _dbops_facts()
 		files='--output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check archive'
+		commands='list check create archive'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -73,6 +73,11 @@ _dbops_facts()
 		options='--warning --critical --epoch --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--warning --critical --epoch --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--output -o --config'
+		;;
+	'dbops partitions create')
+		options='--interval --ahead --timezone --epoch --start --values --modulus --name --schema --no-template --move-default --max-scan --sql --apply --lock-timeout --max-wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--interval --ahead --timezone --epoch --start --values --modulus --name --schema --max-scan --apply --lock-timeout --max-wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
 		;;
 	'dbops partitions archive')
 		options='--to --drop --jobs --compress --lock-timeout --max-wait --pg-bindir --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'

@@ -16,7 +16,7 @@ function __dbops_path
                 case 'dbops'
                     set children backup list show verify restore prune connections slow-queries partitions config completion help version
                 case 'dbops partitions'
-                    set children list check archive
+                    set children list check create archive
                 case 'dbops config'
                     set children show check
             end
@@ -302,6 +302,7 @@ complete -c dbops -n '__dbops_at dbops slow-queries' -s '?' -l help -d 'print he
 # dbops partitions
 complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT'
+complete -c dbops -n '__dbops_at dbops partitions' -a create -d 'create missing partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a archive -d 'archive one partition, prove it, and drop the table if asked'
 complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
 complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
@@ -353,6 +354,41 @@ complete -c dbops -n '__dbops_at dbops partitions check' -l log-format -x -a 'te
 complete -c dbops -n '__dbops_at dbops partitions check' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions check' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions check' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions create
+complete -c dbops -n '__dbops_at dbops partitions create' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions create' -l interval -x -d 'width of a partition: \'1 month\', \'7 days\', \'6 hours\'; a number for integer keys'
+complete -c dbops -n '__dbops_at dbops partitions create' -l ahead -x -d 'have N partitions after the one that holds now (for integer keys: the highest value)'
+complete -c dbops -n '__dbops_at dbops partitions create' -l timezone -x -d 'where days and months begin'
+complete -c dbops -n '__dbops_at dbops partitions create' -l epoch -x -a 'seconds milliseconds microseconds nanoseconds' -d 'the integer key counts time since 1970 in this unit'
+complete -c dbops -n '__dbops_at dbops partitions create' -l start -x -d 'where the first partition of an empty table begins, else the interval of now'
+complete -c dbops -n '__dbops_at dbops partitions create' -l values -x -d 'a partition for these values, as in CSV; a bare NULL is the null value'
+complete -c dbops -n '__dbops_at dbops partitions create' -l modulus -x -d 'all partitions of this modulus that are missing'
+complete -c dbops -n '__dbops_at dbops partitions create' -l name -x -d 'names: {table}, %Y %m %d %H %M %G %V %q or {from} {to}, {values}, {modulus} {remainder}'
+complete -c dbops -n '__dbops_at dbops partitions create' -l schema -x -d 'schema; without it that of the newest partition'
+complete -c dbops -n '__dbops_at dbops partitions create' -l no-template -d 'without the sub-partitions that the newest partition has'
+complete -c dbops -n '__dbops_at dbops partitions create' -l move-default -d 'move rows that belong to them out of the DEFAULT partition'
+complete -c dbops -n '__dbops_at dbops partitions create' -l max-scan -x -d 'longest time that reading a DEFAULT partition may keep its readers waiting'
+complete -c dbops -n '__dbops_at dbops partitions create' -l sql -d 'print the SQL that would run, with its locks as comments, and do nothing'
+complete -c dbops -n '__dbops_at dbops partitions create' -l apply -x -d 'carry the plan out if it is the very one with this digest (of --dry-run or --sql)'
+complete -c dbops -n '__dbops_at dbops partitions create' -l lock-timeout -x -d 'longest wait for one lock; others queue behind it that long'
+complete -c dbops -n '__dbops_at dbops partitions create' -l max-wait -x -d 'go on trying for that long, with growing pauses, when a lock cannot be had'
+complete -c dbops -n '__dbops_at dbops partitions create' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'n' -l dry-run -d 'print the plan, change nothing'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'y' -l yes -d 'do it without asking; needed where no terminal can answer'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions create' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions create' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions create' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions create' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions create' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions create' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions create' -s '?' -l help -d 'print help and exit'
 
 # dbops partitions archive
 complete -c dbops -n '__dbops_at dbops partitions archive' -a '(__dbops_values)'
