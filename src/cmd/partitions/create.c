@@ -37,7 +37,7 @@ static const struct option options[] = {
 	OPT_GROUP("New partitions"),
 	OPT_STRING(struct create_args, name, .long_name = "name", .metavar = "PATTERN",
 		.help = "names: {table}, %Y %m %d %H %M %G %V %q or {from} {to}, {values}, {modulus} {remainder}"),
-	OPT_STRING(struct create_args, schema, .long_name = "schema", .metavar = "NAME", .help = "schema; without it that of the newest partition"),
+	OPT_STRING(struct create_args, schema, .long_name = "in-schema", .metavar = "NAME", .help = "their schema; without it that of the newest partition"),
 	OPT_FLAG(struct create_args, no_template, .long_name = "no-template", .help = "without the sub-partitions that the newest partition has"),
 	OPT_FLAG(struct create_args, move_default, .long_name = "move-default", .help = "move rows that belong to them out of the DEFAULT partition"),
 	OPT_DURATION(struct create_args, max_scan, .long_name = "max-scan", .metavar = "TIME", .fallback = "10s", .min = 1, .max = 86400000,
