@@ -75,8 +75,8 @@ _dbops_facts()
 		files='--output -o --config'
 		;;
 	'dbops partitions create')
-		options='--interval --ahead --timezone --epoch --start --values --modulus --name --schema --no-template --move-default --max-scan --sql --apply --lock-timeout --max-wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--interval --ahead --timezone --epoch --start --values --modulus --name --schema --max-scan --apply --lock-timeout --max-wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		options='--interval --ahead --timezone --epoch --start --values --modulus --name --in-schema --no-template --move-default --max-scan --sql --apply --lock-timeout --max-wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--interval --ahead --timezone --epoch --start --values --modulus --name --in-schema --max-scan --apply --lock-timeout --max-wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--config'
 		;;
 	'dbops partitions archive')

@@ -365,7 +365,7 @@ complete -c dbops -n '__dbops_at dbops partitions create' -l start -x -d 'where 
 complete -c dbops -n '__dbops_at dbops partitions create' -l values -x -d 'a partition for these values, as in CSV; a bare NULL is the null value'
 complete -c dbops -n '__dbops_at dbops partitions create' -l modulus -x -d 'all partitions of this modulus that are missing'
 complete -c dbops -n '__dbops_at dbops partitions create' -l name -x -d 'names: {table}, %Y %m %d %H %M %G %V %q or {from} {to}, {values}, {modulus} {remainder}'
-complete -c dbops -n '__dbops_at dbops partitions create' -l schema -x -d 'schema; without it that of the newest partition'
+complete -c dbops -n '__dbops_at dbops partitions create' -l in-schema -x -d 'their schema; without it that of the newest partition'
 complete -c dbops -n '__dbops_at dbops partitions create' -l no-template -d 'without the sub-partitions that the newest partition has'
 complete -c dbops -n '__dbops_at dbops partitions create' -l move-default -d 'move rows that belong to them out of the DEFAULT partition'
 complete -c dbops -n '__dbops_at dbops partitions create' -l max-scan -x -d 'longest time that reading a DEFAULT partition may keep its readers waiting'
