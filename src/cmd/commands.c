@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&verify_command,
 	&restore_command,
 	&prune_command,
+	&indexes_command,
 	&connections_command,
 	&slow_queries_command,
 	&partitions_command,

@@ -14,6 +14,7 @@ extern const struct command completion_command;
 extern const struct command config_command;
 extern const struct command connections_command;
 extern const struct command help_command;
+extern const struct command indexes_command;
 extern const struct command list_command;
 extern const struct command partitions_command;
 extern const struct command prune_command;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: PostgreSQL
+ *
+ * indexes.h - the indexes of a database: the model of the catalog, and what is wrong with it.
+ *
+ * indexes_load.c reads the catalog in one round trip (indexes_model_load) and, for those indexes that a finding
+ * is about, definitions and sizes in a second one (indexes_model_details). Judgement is pure: each
+ * indexes_judge_…() goes over the model and adds findings, so that it can be tested on constructed rows.
+ * Strings belong to the results that the model keeps.
+ *
+ * Sources: PostgreSQL documentation, "System Catalogs" (pg_index, pg_constraint, pg_opclass), "The Cumulative
+ * Statistics System", CREATE INDEX, REINDEX.
+ */
+#ifndef DBOPS_INDEXES_H
+#define DBOPS_INDEXES_H
+
+#include "answer.h"
+#include "inspector.h"
+
+/* One column of an index. Columns of INCLUDE have zeros for what only key columns have. */
+struct index_key {
+	int attnum;                 /* 0 = an expression */
+	unsigned option;            /* pg_index.indoption: 1 DESC, 2 NULLS FIRST */
+	uint32_t opclass, collation;
+	char *expression;           /* deparsed, "" = a plain column; owned */
+};
+
+struct table_info {
+	uint32_t oid, parent_oid, toast_oid;
+	const char *schema, *name;
+	char kind;                  /* r, p(artitioned), m(aterialised view) */
+	bool locked;                /* somebody holds or awaits it ACCESS EXCLUSIVE */
+	bool extension, selected;   /* belongs to an extension; --schema, --table */
+	int64_t pages;
+	double rows;                /* estimate of the last ANALYZE; < 0 = never */
+	double seq_scans, seq_reads, index_scans, inserts, updates, hot_updates, deletes, modified;
+	int64_t last_seq_scan;      /* microseconds; 0 = never or before 16 */
+	double newpage_updates;     /* NAN before 16 */
+	size_t first_index, index_count; /* in model->by_table */
+	struct table_info *parent;  /* the table it is a partition of */
+	bool has_children;
+};
+
+struct index_info {
+	uint32_t oid, table_oid, parent_oid;
+	const char *name, *method, *predicate, *options, *constraint;
+	char kind;                  /* i, I (of a partitioned table) */
+	char constraint_type;       /* p, u, x; 0 = none */
+	bool unique, primary, exclusion, immediate, clustered, valid, checkxmin, ready, live, replident, nulls_not_distinct;
+	bool extension, locked, building;
+	bool has_expressions, has_predicate;
+	bool opaque;                /* expressions or predicate could not be read: the table is locked */
+	unsigned key_count, column_count;
+	struct index_key *keys;     /* column_count of them; owned */
+	int64_t pages;
+	double rows, scans, reads;
+	int64_t last_scan;          /* microseconds; 0 = never or before 16 */
+	int64_t fkeys;              /* foreign keys that refer to it */
+	struct table_info *table;
+	struct index_info *parent;  /* the index it is attached to */
+	size_t first_child, child_count; /* in model->by_parent: indexes attached to it */
+	size_t leaves;              /* of a partitioned index: indexes that hold entries, below it */
+	bool wanted;                /* a finding needs its definition */
+	bool relied_on;             /* another index may go because this one stays */
+	bool superfluous;           /* because of another one */
+
+	/* indexes_model_details() */
+	int64_t size;               /* bytes; -1 = unknown: then pages tell */
+	const char *definition, *constraint_definition, *tablespace, *comment;
+};
+
+struct fkey_info {
+	uint32_t oid, table_oid, referenced_oid, parent_oid;
+	const char *name;
+	char delete_action, update_action;
+	bool enforced, period;
+	size_t column_count;
+	int *columns;               /* attribute numbers; owned */
+	uint32_t *operators, *collations;
+	struct strvec names;        /* of the columns */
+	struct table_info *table, *referenced;
+	bool covered;               /* by an index of its own table */
+	struct fkey_info *parent;
+};
+
+/* An operator class and its family, or an equality operator and a family that it belongs to. */
+struct index_family {
+	uint32_t oid, family;
+};
+
+/* Statistics of one server: when they begin, and where they are from. */
+struct index_node {
+	int64_t since;              /* microseconds; 0 = unknown */
+	bool guessed;               /* never reset, or lost in a crash: since is the cluster's, the index may be younger */
+};
+
+struct index_model {
+	VEC(struct table_info) tables;  /* by OID */
+	VEC(struct index_info) indexes; /* by OID */
+	VEC(struct fkey_info) fkeys;    /* by OID */
+	VEC(struct index_family) classes, equality; /* by OID */
+	struct index_info **by_table, **by_parent; /* all indexes, grouped */
+	struct index_node node;
+	int64_t now;
+	int64_t block_size;
+	int version;
+	bool in_recovery, hidden_builds;
+	int64_t standbys, idle_slots, timeline;
+	int64_t promoted;               /* microseconds; 0 = not, or unknown */
+	char *system_identifier;
+	const char **names;             /* of tables and indexes, sorted; made when first needed */
+	size_t name_count;
+	struct strvec new_names;        /* given by indexes_new_name() */
+	VEC(PGresult *) results;
+};
+
+void indexes_model_release(struct index_model *m);
+#define _cleanup_index_model_ _cleanup_(indexes_model_release)
+
+/* Reads the catalog: one round trip. 55P03 when somebody took a table ACCESS EXCLUSIVE in that very moment, three
+ * times in a row. */
+bool indexes_model_load(struct inspector *in, struct index_model *ret, struct error *err);
+/* Definitions, exact sizes, comments of the indexes that are wanted and of everything attached to them. Those of
+ * locked tables stay unknown. */
+bool indexes_model_details(struct inspector *in, struct index_model *m, struct error *err);
+/* Fills what follows from the rows: pointers, groups, partition trees. indexes_model_load() does it; tests that
+ * construct rows call it themselves. */
+void indexes_model_link(struct index_model *m);
+/* Reads "1:a2:bc", a list of strings each with its length; false when it is not of that form. */
+bool indexes_read_strings(const char *text, struct strvec *ret);
+
+struct table_info *indexes_find_table(const struct index_model *m, uint32_t oid);
+struct index_info *indexes_find(const struct index_model *m, uint32_t oid);
+/* Bytes: exact when known, else pages; partitioned indexes: the sum. *ret_estimated may be NULL. */
+int64_t indexes_size(const struct index_model *m, const struct index_info *i, bool *ret_estimated);
+/* Calls visit for i's attached indexes, parents first, all levels. */
+void indexes_walk(const struct index_model *m, const struct index_info *i, void (*visit)(struct index_info *child, void *data),
+	void *data);
+/* Whether i is attached to an index of the parent table: then it is judged there. */
+static inline bool indexes_is_attached(const struct index_info *i)
+{
+	return i->parent_oid != 0;
+}
+static inline bool indexes_is_usable(const struct index_info *i)
+{
+	return i->valid && i->ready && i->live;
+}
+
+/* --- findings -------------------------------------------------------------------------------------------- */
+
+/* What is found, in the order of --only's words. */
+enum index_kind { INDEX_INVALID, INDEX_DUPLICATE, INDEX_REDUNDANT, INDEX_UNUSED, INDEX_FKEY, INDEX_MISSING, INDEX_BLOAT,
+	INDEX_EXPECTED, INDEX_KINDS };
+extern const char *const index_kind_names[]; /* NULL-terminated */
+
+/* What to do about it. */
+enum index_verdict {
+	VERDICT_KEEP,      /* it must stay; the reason says why */
+	VERDICT_WAIT,      /* something is still going on */
+	VERDICT_REVIEW,    /* look before acting */
+	VERDICT_CANDIDATE, /* may go: nothing speaks for it */
+	VERDICT_DROP,      /* serves nothing */
+	VERDICT_REBUILD,
+	VERDICT_ATTACH,
+	VERDICT_CREATE,
+};
+extern const char *const index_verdict_names[];
+
+struct index_finding {
+	enum index_kind kind;
+	const char *id;             /* "indexes.invalid"; a constant */
+	enum severity severity;
+	enum index_verdict verdict;
+	struct index_info *index;   /* NULL: about a table */
+	struct index_info *other;   /* the one that makes it superfluous */
+	struct table_info *table;
+	struct fkey_info *fkey;
+	char *object;               /* what it is about when there is no index: owned */
+	char *reason;               /* one sentence; owned */
+	char *evidence;             /* JSON object; owned */
+	char *fix, *undo;           /* SQL, statements on lines of their own; owned; NULL = none */
+	bool by_table;              /* object is the table */
+	double rank;                /* larger = earlier, within a severity */
+	size_t answered;            /* its place in the answer's findings */
+};
+
+struct index_findings {
+	VEC(struct index_finding) items;
+};
+void indexes_finding_release(struct index_finding *x);
+void indexes_findings_release(struct index_findings *f);
+#define _cleanup_index_findings_ _cleanup_(indexes_findings_release)
+
+/* Adds a finding about i (may be NULL) of table t; reason is taken over. Valid until the next. */
+struct index_finding *indexes_add(struct index_findings *f, enum index_kind kind, const char *id, enum severity severity,
+	enum index_verdict verdict, struct index_info *i, struct table_info *t, char *reason_take);
+
+/* The schema it is in, and its display name. */
+const char *indexes_schema(const struct index_info *i);
+void indexes_add_name(struct strbuf *out, const struct index_info *i);
+
+/* Worst first, then by kind, then what costs most. */
+void indexes_sort(const struct index_model *m, struct index_findings *f);
+
+/* Invalid indexes, each of the ways of being invalid with its own cure. */
+void indexes_judge_invalid(struct index_model *m, struct index_findings *f);
+/* Exact duplicates, and indexes that another one makes superfluous: prefixes, mirror images. */
+void indexes_judge_duplicates(struct index_model *m, struct index_findings *f);
+
+/* Compares the first n columns of two indexes: < 0, 0, > 0. */
+int indexes_compare_keys(const struct index_key *a, const struct index_key *b, size_t n);
+
+/* A name of at most 63 bytes that ends with suffix. */
+void indexes_cut_name(struct strbuf *out, const char *base, const char *suffix);
+/* The same, not in use by a table or index, nor given before. Caller frees. */
+char *indexes_new_name(struct index_model *m, const char *base, const char *suffix);
+
+/* Adds the SQL of each finding, after indexes_model_details(). */
+void indexes_add_sql(struct index_model *m, struct index_findings *f);
+
+#endif
