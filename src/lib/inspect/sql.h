@@ -12,8 +12,8 @@
 #include "strbuf.h"
 
 extern const char sql_activity[], sql_connections[], sql_databases[], sql_extensions[], sql_probe[], sql_statement_settings[];
-extern const char sql_connections[], sql_extensions[], sql_indexes[], sql_indexes_details[], sql_indexes_families[],
-	sql_indexes_fkeys[], sql_indexes_server[], sql_indexes_tables[], sql_probe[];
+extern const char sql_indexes[], sql_indexes_details[], sql_indexes_families[], sql_indexes_fkeys[], sql_indexes_server[],
+	sql_indexes_tables[];
 
 /* Adds text's lines that are for a server of this version (150020). */
 void sql_add(struct strbuf *out, const char *text, int version);
