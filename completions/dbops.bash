@@ -7,7 +7,7 @@ _dbops_facts()
 	commands='' options='' values='' files='' folders=''
 	case $1 in
 	'dbops')
-		commands='backup list show verify restore prune connections slow-queries partitions config completion help version'
+		commands='backup list show verify restore prune indexes connections slow-queries partitions config completion help version'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help --version'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -47,6 +47,17 @@ _dbops_facts()
 		values='--keep-last --keep-daily --keep-weekly --keep-monthly --keep-yearly --keep-days --keep-within --lease --database --label --format --dir --from --ca-file --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--dir'
+		;;
+	'dbops indexes')
+		commands='audit'
+		options='--config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops indexes audit')
+		options='--schema --table --only --min-size --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--schema --table --only --min-size --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--output -o --config'
 		;;
 	'dbops connections')
 		options='--warning --critical --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'

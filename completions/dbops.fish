@@ -14,7 +14,9 @@ function __dbops_path
             set -l children
             switch "$path"
                 case 'dbops'
-                    set children backup list show verify restore prune connections slow-queries partitions config completion help version
+                    set children backup list show verify restore prune indexes connections slow-queries partitions config completion help version
+                case 'dbops indexes'
+                    set children audit
                 case 'dbops partitions'
                     set children list check create archive
                 case 'dbops config'
@@ -47,6 +49,7 @@ complete -c dbops -n '__dbops_at dbops' -a show -d 'show what a backup holds, ta
 complete -c dbops -n '__dbops_at dbops' -a verify -d 'prove that a backup is whole and restores'
 complete -c dbops -n '__dbops_at dbops' -a restore -d 'restore a backup into a database'
 complete -c dbops -n '__dbops_at dbops' -a prune -d 'remove old backups by policy, and leftovers of dead runs'
+complete -c dbops -n '__dbops_at dbops' -a indexes -d 'judge the indexes of a database'
 complete -c dbops -n '__dbops_at dbops' -a connections -d 'show who is connected, and how much room is left'
 complete -c dbops -n '__dbops_at dbops' -a slow-queries -d 'show the statements that take the server\'s time'
 complete -c dbops -n '__dbops_at dbops' -a partitions -d 'show and change the partitions of tables'
@@ -233,6 +236,42 @@ complete -c dbops -n '__dbops_at dbops prune' -l log-format -x -a 'text json' -d
 complete -c dbops -n '__dbops_at dbops prune' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops prune' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops prune' -s '?' -l help -d 'print help and exit'
+
+# dbops indexes
+complete -c dbops -n '__dbops_at dbops indexes' -a audit -d 'find broken, superfluous, unused and missing indexes'
+complete -c dbops -n '__dbops_at dbops indexes' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops indexes' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops indexes' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops indexes' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops indexes' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops indexes' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops indexes' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops indexes' -s '?' -l help -d 'print help and exit'
+
+# dbops indexes audit
+complete -c dbops -n '__dbops_at dbops indexes audit' -l schema -x -d 'only tables of schemas that match'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l table -x -d 'only tables that match, as NAME or SCHEMA.NAME; * and ? stand for any characters'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l only -x -a 'all invalid duplicate redundant' -d 'one kind of finding'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l min-size -x -d 'leave out what is about a smaller index'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l format -x -a 'table expanded json ndjson csv prom nagios' -d 'how the answer is printed; prom: Prometheus metrics; nagios: a plugin\'s line, exit status as with --check'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l check -d 'judge: exit status 0 ok, 1 warning, 2 critical, 3 unknown'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l watch -x -d 'ask again every TIME, until interrupted; redraws on a terminal, else one JSON document a line'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'o' -l output -r -F -d 'write to FILE, whole or not at all, instead of stdout'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l statement-timeout -x -d 'limit of each of our own statements'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l lock-timeout -x -d 'how long we wait for a lock before we go without'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops indexes audit' -s '?' -l help -d 'print help and exit'
 
 # dbops connections
 complete -c dbops -n '__dbops_at dbops connections' -l warning -x -d 'with more sessions the check is WARNING; per cent of max_connections, or a number'
