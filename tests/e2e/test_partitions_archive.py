@@ -197,3 +197,74 @@ def test_refusals(run, detached, work):
     for name, code, words in (("f", "refused", "foreign table"), ("nothing", "not_found", "there is no table")):
         assert words in archive(run, detached, name, work / "cold", expect=EXIT[code]).stderr
     assert "--to PLACE" in run("partitions", "archive", "-d", detached, "trades_2025_01", expect=EXIT["usage"]).stderr
+
+
+# ---- the way back
+
+def restore(run, database, table, place, *words, **kwargs):
+    return run("partitions", "restore", "-d", database, table, "--from", place, "--format=json", *words, **kwargs)
+
+
+def test_there_and_back(run, detached, place):
+    """Rows, indexes, generated column, privileges; found by name in any spelling and by id."""
+    detached.sql("CREATE INDEX extra ON trades_2025_01 (note); GRANT SELECT ON trades_2025_01 TO PUBLIC")
+    before = rows_of(detached, "trades_2025_01")
+    indexes = "SELECT array_agg(pg_get_indexdef(indexrelid) ORDER BY pg_get_indexdef(indexrelid)) FROM pg_index WHERE indrelid = 'trades_2025_01'::regclass"
+    definitions = detached.value(indexes)
+    done = archive(run, detached, "trades_2025_01", place, "--drop", "--yes").json
+    for name in ("trades_2025_01", "public.trades_2025_01", "Trades_2025_01", done["id"]):
+        back = restore(run, detached, name, place, "--yes").json
+        assert (back["id"], back["table"], back["rows"], back["proven"], back["attached"]) == (done["id"], "public.trades_2025_01", 500, True, False)
+        assert rows_of(detached, "trades_2025_01") == before and detached.value(indexes) == definitions
+        assert detached.value("SELECT has_table_privilege('public', 'trades_2025_01', 'SELECT')")
+        detached.sql("DROP TABLE trades_2025_01")
+
+
+def test_restore_of_an_attached_partition_is_beside(program, work, major):
+    """The archive of an attached partition is brought back as a table of its own: it is attached to nothing, and its parent sees nothing of it."""
+    run = Dbops(program, work, major.env)
+    database = make_trades(major.create_database())
+    before = rows_of(database, "trades_2025_01")
+    archive(run, database, "trades_2025_01", work / "cold")
+    assert "exists already" in restore(run, database, "trades_2025_01", work / "cold", "--yes", expect=EXIT["refused"]).stderr
+    database.sql("DROP TABLE trades_2025_01")
+    assert "there is no terminal" in restore(run, database, "trades_2025_01", work / "cold", expect=EXIT["config"]).stderr
+    restore(run, database, "trades_2025_01", work / "cold", "--yes")
+    assert rows_of(database, "trades_2025_01") == before and database.value("SELECT count(*) FROM trades") == 1
+    assert not database.value("SELECT relispartition FROM pg_class WHERE relname = 'trades_2025_01'")
+    database.drop()
+
+
+def test_restore_of_a_branch(run, db, work):
+    db.sql("""CREATE TABLE t (k int, r text, PRIMARY KEY (k, r)) PARTITION BY LIST (k);
+        CREATE TABLE t_1 PARTITION OF t FOR VALUES IN (1) PARTITION BY LIST (r);
+        CREATE TABLE t_1_eu PARTITION OF t_1 FOR VALUES IN ('eu'); CREATE TABLE t_1_us PARTITION OF t_1 FOR VALUES IN ('us');
+        INSERT INTO t VALUES (1, 'eu'), (1, 'us'); CREATE INDEX ON t (r)""")
+    archive(run, db, "t_1", work / "cold")
+    db.sql("DROP TABLE t_1")
+    restore(run, db, "t_1", work / "cold", "--yes")
+    assert db.sql("SELECT r FROM t_1 ORDER BY r") == [("eu",), ("us",)] and db.value("SELECT count(*) FROM t") == 0
+    assert db.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+
+
+def test_restore_is_proven(run, detached, work):
+    """A damaged archive does not come back as if it were whole."""
+    done = archive(run, detached, "trades_2025_01", work / "cold", "--drop", "--yes").json
+    (data,) = (work / "cold" / detached.name / done["id"]).glob("*.dat.gz")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    restore(run, detached, "trades_2025_01", work / "cold", "--yes", expect=EXIT["damaged"])
+
+
+def test_restore_finds_nothing_else(run, detached, work):
+    run("backup", "-d", detached, "--dir", work / "cold")
+    backup = run.json("list", "--dir", work / "cold")["backups"][0]["id"]
+    detached.sql("CREATE SCHEMA s; CREATE TABLE s.trades_2025_01 (x int)")
+    for name in ("public.trades_2025_01", "s.trades_2025_01"):
+        archive(run, detached, name, work / "cold", "--drop", "--yes")
+    for name, code, words in (("trades_2025_02", "not_found", "there is no archive"), (backup, "not_found", "no archive of a partition"),
+                              ("trades_2025_01", "usage", "several tables")):
+        assert words in restore(run, detached, name, work / "cold", "--yes", expect=EXIT[code]).stderr
+    detached.sql("DROP SCHEMA s")
+    assert "no schema 's'" in restore(run, detached, "s.trades_2025_01", work / "cold", "--yes", expect=EXIT["not_found"]).stderr

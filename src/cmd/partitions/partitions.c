@@ -22,6 +22,7 @@ static const struct command *const children[] = {
 	&partitions_check_command,
 	&partitions_create_command,
 	&partitions_archive_command,
+	&partitions_restore_command,
 	NULL,
 };
 

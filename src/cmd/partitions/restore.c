@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* dbops partitions restore - brings an archived partition back, proven, beside its parent or attached. */
+#include "archive_restore.h"
+
+#include "clock.h"
+#include "destination.h"
+#include "partitions.h"
+
+struct restore_args {
+	const char *from, *bindir, *database;
+	bool no_owner, no_privileges;
+	int64_t jobs;
+};
+
+#define A struct restore_args
+static const struct option options[] = {
+	OPT_STRING(A, from, .long_name = "from", .metavar = "DIR|s3://…", .config_key = "partitions.archive_to", .complete = COMPLETE_DIR,
+		.help = "folder, s3://BUCKET/PREFIX or remote of the configuration that has the archive"),
+	OPT_STRING(A, database, .long_name = "database", .metavar = "NAME",
+		.help = "the database it was archived from (default: the one of -d)"),
+	OPT_GROUP("How"),
+	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "partitions.jobs", .fallback = "2", .min = 1,
+		.max = 128, .help = "connections that load rows and build indexes at once"),
+	OPT_FLAG(A, no_owner, .short_name = 'O', .long_name = "no-owner", .help = "it belongs to the connecting role"),
+	OPT_FLAG(A, no_privileges, .short_name = 'x', .long_name = "no-privileges", .help = "no GRANT and REVOKE"),
+	OPT_PATH(A, bindir, .long_name = "pg-bindir", .metavar = "DIR", .env = "DBOPS_PG_BINDIR", .config_key = "pg_bindir",
+		.complete = COMPLETE_DIR, .help = "folder of pg_restore (default: found by the archive's version)"),
+	OPT_END,
+};
+#undef A
+
+static const struct operand operands[] = {
+	{ "PARTITION", "the table as it was called, with or without its schema, or the id of an archive", 1, 1, COMPLETE_NONE },
+	{ .name = NULL },
+};
+
+static const struct example examples[] = {
+	{ "dbops partitions restore -d app trades_2023_01 --from /archive --yes", "a table of its own again, beside its former parent" },
+	{ NULL, NULL },
+};
+
+struct outcome {
+	const struct archive_found *found;
+	const struct restore_result *result;
+	bool attached;
+};
+
+static void fill(struct json *j, const void *data)
+{
+	const struct outcome *o = data;
+
+	jsonw_string(j, "id", o->found->entry.id);
+	jsonw_string(j, "table", o->found->subject.shown);
+	jsonw_int(j, "rows", o->result->rows);
+	jsonw_bool(j, "proven", true);
+	jsonw_bool(j, "attached", o->attached);
+	jsonw_seconds(j, "seconds", o->result->seconds);
+}
+
+static bool print_text(FILE *out, const struct outcome *o, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	strbuf_addf(&sb, "%s: ", o->found->subject.shown);
+	count_format(o->result->rows, &sb);
+	strbuf_adds(&sb, o->result->rows == 1 ? " row, " : " rows, ");
+	strbuf_addf(&sb, "proven, %s\n", o->attached ? "attached" : "a table of its own");
+	if (fputs(sb.buf, out) == EOF || fflush(out) == EOF)
+		return error_set(err, EXIT_CANNOT_WRITE, "cannot write to standard output");
+	return true;
+}
+
+static void describe(const struct archive_found *a, const struct pg_conn *c, struct strbuf *out)
+{
+	const struct archive_subject *s = &a->subject;
+
+	strbuf_addf(out, "restore %s\n  from archive %s, ", s->shown, a->entry.id);
+	count_format(a->entry.manifest.rows, out);
+	strbuf_addf(out, a->entry.manifest.rows == 1 ? " row\n  into database '%s' on %s\n" : " rows\n  into database '%s' on %s\n", c->database,
+		c->server);
+	if (!s->parent_name)
+		return;
+	strbuf_adds(out, "  it was a partition of ");
+	pg_add_display_name(out, s->parent_schema, s->parent_name);
+	strbuf_addch(out, ' ');
+	bound_add_display(out, &s->bound);
+	strbuf_addch(out, '\n');
+}
+
+static bool run(struct app *app, const void *data, struct error *err)
+{
+	const struct restore_args *a = data;
+	const struct restore_options o = { .jobs = a->jobs, .bindir = a->bindir, .no_owner = a->no_owner, .no_privileges = a->no_privileges };
+	_cleanup_storage_ struct storage *storage = NULL;
+	_cleanup_conn_ struct pg_conn *c = NULL;
+	_cleanup_found_ struct archive_found found = { 0 };
+	_cleanup_restore_result_ struct restore_result result = { 0 };
+	_cleanup_strbuf_ struct strbuf plan = STRBUF_INIT;
+	bool remote;
+
+	if (!(storage = open_destination(app, a->from, false, a->jobs + 1, &remote, err)) ||
+		!(c = partitions_connect(app, "dbops partitions restore", err)))
+		return false;
+	if (!pg_refuse_transaction_pooler(c, "a restore", err) ||
+		!archive_find(storage, a->database ? a->database : c->database, app->operands.items[0], &found, err) ||
+		!archive_check_target(c, &found.subject, err))
+		return false;
+	describe(&found, c, &plan);
+	if (!app_confirm(app, plan.buf, err) || !archive_restore(storage, &found, c, &o, &app->log, app->cancel, &result, err))
+		return false;
+
+	const struct outcome outcome = { .found = &found, .result = &result };
+
+	if (app->report.format == FORMAT_JSON)
+		return report_document(&app->report, fill, &outcome, err);
+	return print_text(app->report.out, &outcome, err);
+}
+
+const struct command partitions_restore_command = {
+	.name = "restore",
+	.summary = "bring an archived partition back, proven",
+	.detail = "Restores the newest archive of a table under its old name, with its indexes, constraints, privileges and policies, reads it "
+		  "back, and compares rows and fingerprint with the archive. A table that exists is never touched.",
+	.options = options,
+	.operands = operands,
+	.examples = examples,
+	.args_size = sizeof(struct restore_args),
+	.needs = NEED_SERVER | NEED_REMOTE,
+	.flags = COMMAND_DOCUMENT | COMMAND_DESTRUCTIVE,
+	.run = run,
+};
