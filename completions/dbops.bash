@@ -70,7 +70,7 @@ _dbops_facts()
 		files='--output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check create archive'
+		commands='list check create archive restore'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -95,6 +95,12 @@ _dbops_facts()
 		values='--to --jobs -j --compress -Z --lock-timeout --max-wait --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--to --pg-bindir'
+		;;
+	'dbops partitions restore')
+		options='--from --database --jobs --no-owner --no-privileges --pg-bindir --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--from --database --jobs -j --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ca-file --config'
+		folders='--from --pg-bindir'
 		;;
 	'dbops config')
 		commands='show check'

@@ -18,7 +18,7 @@ function __dbops_path
                 case 'dbops indexes'
                     set children audit
                 case 'dbops partitions'
-                    set children list check create archive
+                    set children list check create archive restore
                 case 'dbops config'
                     set children show check
             end
@@ -343,6 +343,7 @@ complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned 
 complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT'
 complete -c dbops -n '__dbops_at dbops partitions' -a create -d 'create missing partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a archive -d 'archive one partition, prove it, and drop the table if asked'
+complete -c dbops -n '__dbops_at dbops partitions' -a restore -d 'bring an archived partition back, proven'
 complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
 complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
 complete -c dbops -n '__dbops_at dbops partitions' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
@@ -455,6 +456,32 @@ complete -c dbops -n '__dbops_at dbops partitions archive' -l log-format -x -a '
 complete -c dbops -n '__dbops_at dbops partitions archive' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions archive' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions archive' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions restore
+complete -c dbops -n '__dbops_at dbops partitions restore' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l from -x -a '(__fish_complete_directories)' -d 'folder, s3://BUCKET/PREFIX or remote of the configuration that has the archive'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l database -x -d 'the database it was archived from (default: the one of -d)'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'j' -l jobs -x -d 'connections that load rows and build indexes at once'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'O' -l no-owner -d 'it belongs to the connecting role'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'x' -l no-privileges -d 'no GRANT and REVOKE'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l pg-bindir -x -a '(__fish_complete_directories)' -d 'folder of pg_restore (default: found by the archive\'s version)'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l format -x -a 'text json' -d 'how the result is printed'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'n' -l dry-run -d 'print the plan, change nothing'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'y' -l yes -d 'do it without asking; needed where no terminal can answer'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l ca-file -r -F -d 'certificates of the authorities to trust for S3, PEM'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions restore' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions restore' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
