@@ -184,7 +184,7 @@ static void release(void *data)
 	pgss_release(&rows->pgss);
 	statements_release(&rows->statements);
 	activities_release(&rows->activities);
-	strvec_release(&rows->plan);
+	generic_plan_release(&rows->plan);
 	free(rows);
 }
 
@@ -225,6 +225,8 @@ static bool slow_queries_run(struct app *app, const void *data, struct error *er
 
 	if (args->explain && args->live)
 		return error_set(err, EXIT_USAGE, "--explain and --live exclude each other");
+	if (args->explain && (app->check || app->watch || app->report.format > FORMAT_CSV))
+		return error_set(err, EXIT_USAGE, "--explain prints a plan: there is nothing to check or to watch");
 	if ((args->explain || args->live) && (app->interval || app->since || app->save))
 		return error_set(err, EXIT_USAGE, "--interval, --since and --save are for counted statements, not for %s",
 			args->live ? "--live" : "--explain");

@@ -7,6 +7,7 @@
 #define DBOPS_CMD_SLOW_QUERIES_H
 
 #include "activity.h"
+#include "generic_plan.h"
 #include "inspect.h"
 #include "pgss.h"
 
@@ -31,7 +32,7 @@ struct slow_rows {
 	enum statement_group by;
 	size_t found;        /* statements before --limit */
 	struct activities activities;
-	struct strvec plan;
+	struct generic_plan plan; /* of statements[0] */
 	struct column columns[SLOW_COLUMNS]; /* of statements: what is in the table depends on the question */
 };
 

@@ -211,10 +211,25 @@ static void print_statement(const struct slow_rows *rows, const struct statement
 	report_row(r, cells);
 }
 
+static void add_plan_header(const struct slow_rows *rows, struct json *j)
+{
+	const struct statement *s = &rows->statements.items.items[0];
+
+	jsonw_stringf(j, "query_id", "%" PRId64, s->query_id);
+	jsonw_string(j, "query", s->text);
+	jsonw_string(j, "role", s->role);
+	jsonw_bool(j, "planned_as_role", rows->plan.as_role);
+	jsonw_string(j, "search_path", rows->plan.search_path);
+}
+
 static void add_header(const struct slow_rows *rows, struct json *j)
 {
 	const struct statements *s = &rows->statements;
 
+	if (rows->kind == SLOW_PLAN) {
+		add_plan_header(rows, j);
+		return;
+	}
 	jsonw_string(j, "source", rows->kind == SLOW_STATEMENTS ? "pg_stat_statements" : "pg_stat_activity");
 	jsonw_bool(j, "in_recovery", rows->in_recovery);
 	jsonw_int(j, "found", (int64_t)rows->found);
@@ -300,8 +315,16 @@ static void print_activities(const struct slow_rows *rows, struct report *r)
 
 static void print_plan(const struct slow_rows *rows, struct report *r)
 {
-	for (size_t i = 0; i < rows->plan.len; i++)
-		report_row(r, (const struct cell[]){ CELL_OF_TEXT(rows->plan.items[i]) });
+	const struct statement *s = &rows->statements.items.items[0];
+
+	for (size_t i = 0; i < rows->plan.lines.len; i++)
+		report_row(r, (const struct cell[]){ CELL_OF_TEXT(rows->plan.lines.items[i]) });
+	report_note(r, TONE_PLAIN, "of: %s", s->text);
+	if (rows->plan.as_role)
+		report_note(r, TONE_PLAIN, "planned as role %s, search_path %s; not executed", s->role, rows->plan.search_path);
+	else
+		report_note(r, TONE_WARNING, "not planned as role %s, which this role may not become: row security may differ; not executed",
+			s->role);
 }
 
 void slow_print(const void *data, const struct answer *a, struct report *r)
