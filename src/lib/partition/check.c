@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "check.h"
+#include "parity.h"
 
 #include <inttypes.h>
 
@@ -124,8 +124,9 @@ static bool read_clock(struct inspector *in, struct check *c, struct error *err)
 
 bool check_run(struct inspector *in, const struct strvec *tables, struct check *c, struct answer *a, struct error *err)
 {
+	c->version = in->conn->version;
 	if (!read_clock(in, c, err) || !load(in, tables, c, err))
 		return false;
 	check_bounds(c, a);
-	return check_default_rows(in, c, a, err);
+	return check_default_rows(in, c, a, err) && check_parity(in, c, a, err);
 }

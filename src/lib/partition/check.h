@@ -35,6 +35,7 @@ struct check {
 	struct partition_model model; /* all of the database, or the trees asked for one after the other */
 	const struct partition **by_oid; /* sorted */
 	struct check_clock now;
+	int version;                     /* of the server, 150020 */
 	struct check_options options;
 	VEC(struct headroom) headroom; /* of each table whose end matters */
 };
