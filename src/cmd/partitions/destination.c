@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "destination.h"
 
+#include "clock.h"
 #include "fs.h"
+#include "hold.h"
 #include "xalloc.h"
 
 static bool is_remote(struct app *app, const char *spec)
@@ -39,4 +41,39 @@ char *archive_url(const struct storage *storage, const struct archive_proof *pro
 	size_t n = strlen(url);
 
 	return xstrndup(url, n && url[n - 1] == '/' ? n - 1 : n);
+}
+
+bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err)
+{
+	bool same = apply && strcmp(apply, digest) == 0;
+
+	if (apply && !same) {
+		error_set(err, EXIT_CONFIG, "the plan is not the one that was agreed to");
+		error_detail(err, "Its digest is %s, not '%s'.", digest, apply);
+		return error_hint(err, "Look at the plan again with --dry-run.");
+	}
+	app->yes = app->yes || same;
+	return app_confirm(app, plan, err);
+}
+
+bool check_holds(struct app *app, struct pg_conn *c, uint32_t oid, const char *sql, const char *shown, struct error *err)
+{
+	struct hold_query q = { .sql = sql, .now = clock_now_us() };
+	struct config_hold hold = { 0 };
+	bool ok = hold_names(c, oid, &q, err) && hold_of_table(c, app->config, &q, &hold, err);
+
+	strvec_release(&q.names);
+	return ok && (!hold.name[0] || hold_refuse(&hold, shown, err));
+}
+
+bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *ret, struct error *err)
+{
+	struct hold_query q = { .now = clock_now_us() };
+	struct config_hold hold = { 0 };
+	bool ok = hold_names(c, oid, &q, err) && hold_of_rows(app->config, &q, ret, &hold, err);
+
+	if (ok && hold.name[0])
+		ok = hold_refuse(&hold, q.names.items[0], err);
+	strvec_release(&q.names);
+	return ok;
 }

@@ -16,6 +16,17 @@ bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *r
 /* "s3://bucket/app/20261120…", for people. Caller frees. */
 char *archive_url(const struct storage *storage, const struct archive_proof *proof);
 
+/* As app_confirm(), also satisfied by --apply with this very digest; another digest: EXIT_CONFIG. */
+bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err);
+/* Refuses when a hold of the configuration keeps the table. */
+bool check_holds(struct app *app, struct pg_conn *c, uint32_t oid, const char *sql, const char *shown, struct error *err);
+/* Conditions of rows that are held; refuses when the whole table is. */
+bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *ret, struct error *err);
+
+#define OPT_LEDGER(A)                                                                                             \
+	OPT_PATH(A, ledger, .long_name = "ledger", .metavar = "FILE", .config_key = "partitions.ledger",              \
+		.help = "file that records what is removed (default: ~/.local/state/dbops/ledger.ndjson)")
+
 #define OPT_LOCK_OPTIONS(A)                                                                                             \
 	OPT_DURATION(A, lock_timeout, .long_name = "lock-timeout", .metavar = "TIME", .config_key = "partitions.lock_timeout", \
 		.fallback = "1s", .min = 1, .help = "longest wait for a lock in one attempt; others queue behind it"),          \

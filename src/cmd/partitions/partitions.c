@@ -23,6 +23,7 @@ static const struct command *const children[] = {
 	&partitions_create_command,
 	&partitions_archive_command,
 	&partitions_restore_command,
+	&partitions_purge_command,
 	NULL,
 };
 

@@ -10,6 +10,7 @@
 #include "model.h"
 
 extern const struct command partitions_archive_command;
+extern const struct command partitions_purge_command;
 extern const struct command partitions_restore_command;
 extern const struct command partitions_check_command;
 extern const struct command partitions_create_command;

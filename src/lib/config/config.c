@@ -17,6 +17,14 @@ const struct config_named config_named[CONFIG_SECTIONS] = {
 		"Findings that are known and accepted, by a name of your choice, each with keys of the section "
 		"SUPPRESSIONS. Such a finding stays visible, and no check counts it.",
 		config_suppression_options },
+	[CONFIG_RETENTION] = { "retention", "retention policy", "RETENTION",
+		"How long tables keep their rows, and which partitions are created ahead: policies of 'dbops partitions maintain' by a name "
+		"of your choice, each with keys of the section RETENTION.",
+		config_retention_options },
+	[CONFIG_HOLD] = { "holds", "hold", "HOLDS",
+		"What must not be removed, whatever a policy or a command says: legal holds by a name of your choice, each with keys of the "
+		"section HOLDS.",
+		config_hold_options },
 };
 
 struct config *config_new(void)

@@ -6,6 +6,8 @@
  *	profiles: { app: { dbname: …, backup: { jobs: 4 } } }
  *	backup: { jobs: 2 }
  *	remotes: { s3: { bucket: … } }
+ *	retention: { trades: { table: …, keep: … } }
+ *	holds: { lawsuit: { table: …, reason: … } }
  *	suppressions: { yearly: { finding: …, object: …, reason: … } }
  *
  * Every option of every command that has a config_key may stand at the top level and in a profile
@@ -19,7 +21,7 @@
 #include "option.h"
 #include "vec.h"
 
-enum config_section { CONFIG_TOP, CONFIG_PROFILE, CONFIG_REMOTE, CONFIG_SUPPRESSION, CONFIG_SECTIONS };
+enum config_section { CONFIG_TOP, CONFIG_PROFILE, CONFIG_REMOTE, CONFIG_SUPPRESSION, CONFIG_RETENTION, CONFIG_HOLD, CONFIG_SECTIONS };
 
 /* A section of names with settings: `remotes: {NAME: {…}}`. */
 struct config_named {
@@ -134,6 +136,23 @@ extern const struct option config_suppression_options[];
  * date: EXIT_CONFIG. */
 bool config_suppression(const struct config *c, const char *name, struct config_suppression *ret,
 	struct error *err);
+
+/* A policy of 'dbops partitions maintain': `retention: {NAME: {…}}`. Strings are borrowed; NULL = not set. */
+struct config_retention {
+	const char *name, *table, *database, *keep, *action, *to, *column, *interval, *timezone;
+	int64_t batch, ahead;
+};
+extern const struct option config_retention_options[];
+/* Fills ret. EXIT_CONFIG when a key is missing or contradicts another. */
+bool config_retention(const struct config *c, const char *name, struct config_retention *ret, struct error *err);
+
+/* A legal hold: `holds: {NAME: {…}}`. */
+struct config_hold {
+	const char *name, *table, *rows, *reason, *until;
+	int64_t until_us; /* microseconds UTC at which it ends; INT64_MAX = never */
+};
+extern const struct option config_hold_options[];
+bool config_hold(const struct config *c, const char *name, struct config_hold *ret, struct error *err);
 
 /* Fills ret. Unknown name or missing bucket: EXIT_CONFIG; a key file that cannot be read:
  * EXIT_CONFIG. */

@@ -189,6 +189,21 @@ class Cluster:
         return Database(self, name)
 
 
+class Standby(Cluster):
+    """A streaming standby of another cluster, with its settings."""
+
+    def __init__(self, primary):
+        self.bindir, self.major, self.clients, self.number, self.process = primary.bindir, primary.major, primary.clients, 0, None
+        self.base = private_folder("dbops-pg-")
+        self.data, self.log, self.port = self.base / "data", self.base / "log", free_port()
+        self.options = dict(primary.options, unix_socket_directories=str(self.base), port=str(self.port))
+        primary.tool("pg_basebackup", "-D", self.data, "-R", "-c", "fast", "-X", "stream")
+        if os.geteuid() == 0:
+            for path in [self.data, *self.data.rglob("*")]:
+                shutil.chown(path, SERVER_USER, SERVER_USER)
+        self.start()
+
+
 class Database:
     """One database of a cluster."""
 
