@@ -124,7 +124,7 @@ static bool between_batches(struct run *r, struct error *err)
 static bool run_by_index(struct run *r, struct error *err)
 {
 	autofree char *sql = batch_sql(r, 0, 0);
-	int64_t rows;
+	int64_t rows = 0;
 
 	do {
 		if (!between_batches(r, err) || !run_batch(r, sql, &rows, err))
@@ -137,7 +137,7 @@ static bool run_by_index(struct run *r, struct error *err)
 static bool run_by_pages(struct run *r, struct error *err)
 {
 	int64_t step = (int64_t)((double)r->o->batch / r->p->rows_per_page);
-	int64_t rows;
+	int64_t rows = 0;
 
 	step = step < 1 ? 1 : step;
 	for (int64_t page = 0; page < r->p->pages; page += step) {
