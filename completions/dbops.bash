@@ -70,7 +70,7 @@ _dbops_facts()
 		files='--output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check create archive restore'
+		commands='list check create archive restore purge'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -101,6 +101,11 @@ _dbops_facts()
 		values='--from --database --jobs -j --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--from --pg-bindir'
+		;;
+	'dbops partitions purge')
+		options='--column --older-than --before --allow-cascade --apply --batch --max-lag --pause --lock-timeout --max-wait --ledger --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--column --older-than --before --apply --batch --max-lag --pause --lock-timeout --max-wait --ledger --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ledger --config'
 		;;
 	'dbops config')
 		commands='show check'

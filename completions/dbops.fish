@@ -18,7 +18,7 @@ function __dbops_path
                 case 'dbops indexes'
                     set children audit
                 case 'dbops partitions'
-                    set children list check create archive restore
+                    set children list check create archive restore purge
                 case 'dbops config'
                     set children show check
             end
@@ -344,6 +344,7 @@ complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitione
 complete -c dbops -n '__dbops_at dbops partitions' -a create -d 'create missing partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a archive -d 'archive one partition, prove it, and drop the table if asked'
 complete -c dbops -n '__dbops_at dbops partitions' -a restore -d 'bring an archived partition back, proven'
+complete -c dbops -n '__dbops_at dbops partitions' -a purge -d 'delete old rows of a table that is not partitioned, in small batches'
 complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
 complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
 complete -c dbops -n '__dbops_at dbops partitions' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
@@ -482,6 +483,36 @@ complete -c dbops -n '__dbops_at dbops partitions restore' -l log-format -x -a '
 complete -c dbops -n '__dbops_at dbops partitions restore' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions restore' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions restore' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions purge
+complete -c dbops -n '__dbops_at dbops partitions purge' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l column -x -d 'column of type date or timestamp that tells a row\'s age: created_at, or deleted_at of rows deleted softly'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l older-than -x -d 'rows that are older, counted from the beginning of today (UTC): \'90 days\''
+complete -c dbops -n '__dbops_at dbops partitions purge' -l before -x -d 'rows from before this point in time (UTC without a zone)'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l allow-cascade -d 'purge although foreign keys then delete or change rows of other tables'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l apply -x -d 'carry the plan out if it is the very one with this digest (of --dry-run)'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l batch -x -d 'rows of one transaction, about'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l max-lag -x -d 'wait while a standby has more than this to replay; 0 = do not look'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l pause -x -d 'rest after each transaction'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l lock-timeout -x -d 'longest wait for a lock in one attempt; others queue behind it'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l max-wait -x -d 'give up (status 75) when a lock cannot be had in this time, with all attempts'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l ledger -r -F -d 'file that records what is removed (default: ~/.local/state/dbops/ledger.ndjson)'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l format -x -a 'text json' -d 'how the result is printed'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'n' -l dry-run -d 'print the plan, change nothing'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'y' -l yes -d 'do it without asking; needed where no terminal can answer'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions purge' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions purge' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
