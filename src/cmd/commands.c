@@ -14,6 +14,7 @@ static const struct command *const commands[] = {
 	&indexes_command,
 	&connections_command,
 	&slow_queries_command,
+	&locks_command,
 	&partitions_command,
 	&config_command,
 	&completion_command,

@@ -16,6 +16,7 @@ extern const struct command connections_command;
 extern const struct command help_command;
 extern const struct command indexes_command;
 extern const struct command list_command;
+extern const struct command locks_command;
 extern const struct command partitions_command;
 extern const struct command prune_command;
 extern const struct command restore_command;
