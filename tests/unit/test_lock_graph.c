@@ -92,23 +92,23 @@ static void test_modes(void **state)
 	(void)state;
 	for (unsigned a = 0; a < 8; a++)
 		for (unsigned b = 0; b < 8; b++)
-			assert_int_equal(lock_mode_conflicts(a + 1, b + 1), conflicts[a][b] == 'X');
-	for (enum lock_mode m = LOCK_MODE_ACCESS_SHARE; m <= LOCK_MODE_ACCESS_EXCLUSIVE; m++) {
+			assert_int_equal(lock_modes_conflict(a + 1, b + 1), conflicts[a][b] == 'X');
+	for (enum lock_mode m = LOCK_ACCESS_SHARE; m <= LOCK_ACCESS_EXCLUSIVE; m++) {
 		assert_int_equal(lock_mode_parse(lock_mode_name(m)), m);
 		assert_int_equal(lock_mode_parse(lock_mode_catalog_name(m)), m);
-		assert_false(lock_mode_conflicts(m, LOCK_MODE_NONE));
+		assert_false(lock_modes_conflict(m, LOCK_NONE));
 	}
-	assert_int_equal(lock_mode_parse("SIReadLock"), LOCK_MODE_NONE);
+	assert_int_equal(lock_mode_parse("SIReadLock"), LOCK_NONE);
 }
 
 /* reader 1 <- ALTER 2 <- readers 3, 4 */
 static void ddl_queue(void)
 {
 	session(1, "idle in transaction");
-	holds(1, "t", LOCK_MODE_ACCESS_SHARE);
-	waits(2, "t", LOCK_MODE_ACCESS_EXCLUSIVE, 30);
-	waits(3, "t", LOCK_MODE_ACCESS_SHARE, 20);
-	waits(4, "t", LOCK_MODE_ACCESS_SHARE, 10);
+	holds(1, "t", LOCK_ACCESS_SHARE);
+	waits(2, "t", LOCK_ACCESS_EXCLUSIVE, 30);
+	waits(3, "t", LOCK_ACCESS_SHARE, 20);
+	waits(4, "t", LOCK_ACCESS_SHARE, 10);
 	blocks(2, 1);
 	blocks(3, 2);
 	blocks(4, 2);
@@ -149,7 +149,7 @@ static void test_min_wait(void **state)
 	(void)state;
 	ddl_queue();
 	session(7, "active");
-	waits(8, "u", LOCK_MODE_SHARE, 1);
+	waits(8, "u", LOCK_SHARE, 1);
 	blocks(8, 7);
 	build(&g, 15);
 	assert_int_equal(g.drawn.len, 3);
@@ -165,11 +165,11 @@ static void test_several_blockers(void **state)
 
 	(void)state;
 	session(1, "idle in transaction");
-	holds(1, "xid", LOCK_MODE_EXCLUSIVE);
-	waits(2, "xid", LOCK_MODE_SHARE, 9);
-	holds(2, "row", LOCK_MODE_EXCLUSIVE);
-	waits(3, "row", LOCK_MODE_EXCLUSIVE, 8);
-	waits(4, "row", LOCK_MODE_EXCLUSIVE, 7);
+	holds(1, "xid", LOCK_EXCLUSIVE);
+	waits(2, "xid", LOCK_SHARE, 9);
+	holds(2, "row", LOCK_EXCLUSIVE);
+	waits(3, "row", LOCK_EXCLUSIVE, 8);
+	waits(4, "row", LOCK_EXCLUSIVE, 7);
 	blocks(2, 1);
 	blocks(3, 2);
 	blocks(4, 2);
@@ -192,10 +192,10 @@ static void test_two_roots_need_both(void **state)
 	(void)state;
 	for (int64_t root = 1; root <= 2; root++) {
 		session(root, "idle in transaction");
-		holds(root, "t", LOCK_MODE_SHARE);
+		holds(root, "t", LOCK_SHARE);
 	}
 	for (int64_t w = 11; w <= 13; w++) {
-		waits(w, "t", LOCK_MODE_ROW_EXCLUSIVE, w);
+		waits(w, "t", LOCK_ROW_EXCLUSIVE, w);
 		blocks(w, 1);
 		blocks(w, 2);
 	}
@@ -223,10 +223,10 @@ static void test_the_plan_frees_everybody(void **state)
 		setup(NULL);
 		for (int r = 1; r <= roots; r++) {
 			session(r, rand_r(&seed) % 2 ? "active" : "idle in transaction");
-			holds(r, "t", LOCK_MODE_SHARE);
+			holds(r, "t", LOCK_SHARE);
 		}
 		for (int w = 0; w < waiters; w++) {
-			waits(100 + w, "t", LOCK_MODE_ROW_EXCLUSIVE, 1 + w);
+			waits(100 + w, "t", LOCK_ROW_EXCLUSIVE, 1 + w);
 			blocks(100 + w, 1 + rand_r(&seed) % roots);
 			if (rand_r(&seed) % 2)
 				blocks(100 + w, w ? 100 + rand_r(&seed) % w : 1);
@@ -254,11 +254,11 @@ static void test_cycle(void **state)
 	_cleanup_lock_graph_ struct lock_graph g = { 0 };
 
 	(void)state;
-	waits(1, "b", LOCK_MODE_EXCLUSIVE, 5);
-	waits(2, "a", LOCK_MODE_EXCLUSIVE, 4);
-	holds(1, "a", LOCK_MODE_EXCLUSIVE);
-	holds(2, "b", LOCK_MODE_EXCLUSIVE);
-	waits(3, "a", LOCK_MODE_SHARE, 3);
+	waits(1, "b", LOCK_EXCLUSIVE, 5);
+	waits(2, "a", LOCK_EXCLUSIVE, 4);
+	holds(1, "a", LOCK_EXCLUSIVE);
+	holds(2, "b", LOCK_EXCLUSIVE);
+	waits(3, "a", LOCK_SHARE, 3);
 	blocks(1, 2);
 	blocks(2, 1);
 	blocks(3, 1);
@@ -280,9 +280,9 @@ static void test_prepared(void **state)
 	_cleanup_lock_graph_ struct lock_graph g = { 0 };
 
 	(void)state;
-	holds_prepared("it's", "t", LOCK_MODE_EXCLUSIVE);
-	holds_prepared("harmless", "t", LOCK_MODE_ACCESS_SHARE);
-	waits(5, "t", LOCK_MODE_ROW_EXCLUSIVE, 5);
+	holds_prepared("it's", "t", LOCK_EXCLUSIVE);
+	holds_prepared("harmless", "t", LOCK_ACCESS_SHARE);
+	waits(5, "t", LOCK_ROW_EXCLUSIVE, 5);
 	blocks(5, 0);
 	build(&g, 0);
 	assert_int_equal(g.edges.len, 1);
@@ -301,11 +301,11 @@ static void test_things_that_vanish(void **state)
 	_cleanup_lock_graph_ struct lock_graph g = { 0 };
 
 	(void)state;
-	waits(5, "t", LOCK_MODE_SHARE, 0);
+	waits(5, "t", LOCK_SHARE, 0);
 	blocks(5, 0); /* a prepared transaction that was committed meanwhile */
-	waits(6, "t", LOCK_MODE_SHARE, 1);
+	waits(6, "t", LOCK_SHARE, 1);
 	blocks(6, 99); /* a session that ended */
-	waits(7, "t", LOCK_MODE_SHARE, 1); /* got its lock meanwhile */
+	waits(7, "t", LOCK_SHARE, 1); /* got its lock meanwhile */
 	blocks(8, 5); /* waits no more */
 	build(&g, 0);
 	assert_int_equal(g.waiting, 2);
@@ -324,9 +324,9 @@ static void test_untouchable_root(void **state)
 	free(facts.sessions.items[0].backend_type);
 	facts.sessions.items[0].backend_type = xstrdup("autovacuum worker");
 	facts.sessions.items[0].query = xstrdup("autovacuum: VACUUM public.t (to prevent wraparound)");
-	holds(1, "t", LOCK_MODE_SHARE_UPDATE_EXCLUSIVE);
-	waits(2, "t", LOCK_MODE_ACCESS_EXCLUSIVE, 5);
-	waits(3, "t", LOCK_MODE_ACCESS_SHARE, 5);
+	holds(1, "t", LOCK_SHARE_UPDATE_EXCLUSIVE);
+	waits(2, "t", LOCK_ACCESS_EXCLUSIVE, 5);
+	waits(3, "t", LOCK_ACCESS_SHARE, 5);
 	blocks(2, 1);
 	blocks(3, 2);
 	build(&g, 0);

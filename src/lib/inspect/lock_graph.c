@@ -62,7 +62,7 @@ static const struct lock_entry *held_against(const struct lock_facts *f, const s
 		const struct lock_entry *e = &f->locks.items[i];
 
 		if (e->granted && e->node == blocker && (e->node || !gid || (e->gid && strcmp(e->gid, gid) == 0)) &&
-			strcmp(e->tag, request->tag) == 0 && lock_mode_conflicts(e->mode, request->mode))
+			strcmp(e->tag, request->tag) == 0 && lock_modes_conflict(e->mode, request->mode))
 			return e;
 	}
 	return NULL;

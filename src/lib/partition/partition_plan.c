@@ -5,36 +5,6 @@
 #include <stdarg.h>
 #include "codec.h"
 
-static const struct {
-	const char *name, *catalog;
-	unsigned conflicts; /* bit n = mode n */
-} modes[] = {
-	/* the table of section 13.3.1, row by row */
-	[LOCK_ACCESS_SHARE] = { "ACCESS SHARE", "AccessShareLock", 1u << 8 },
-	[LOCK_ROW_SHARE] = { "ROW SHARE", "RowShareLock", 1u << 7 | 1u << 8 },
-	[LOCK_ROW_EXCLUSIVE] = { "ROW EXCLUSIVE", "RowExclusiveLock", 0xfu << 5 },
-	[LOCK_SHARE_UPDATE_EXCLUSIVE] = { "SHARE UPDATE EXCLUSIVE", "ShareUpdateExclusiveLock", 0x1fu << 4 },
-	[LOCK_SHARE] = { "SHARE", "ShareLock", 1u << 3 | 1u << 4 | 7u << 6 },
-	[LOCK_SHARE_ROW_EXCLUSIVE] = { "SHARE ROW EXCLUSIVE", "ShareRowExclusiveLock", 0x3fu << 3 },
-	[LOCK_EXCLUSIVE] = { "EXCLUSIVE", "ExclusiveLock", 0x7fu << 2 },
-	[LOCK_ACCESS_EXCLUSIVE] = { "ACCESS EXCLUSIVE", "AccessExclusiveLock", 0xffu << 1 },
-};
-
-const char *lock_mode_name(enum lock_mode mode)
-{
-	return modes[mode].name;
-}
-
-const char *lock_mode_catalog_name(enum lock_mode mode)
-{
-	return modes[mode].catalog;
-}
-
-bool lock_modes_conflict(enum lock_mode a, enum lock_mode b)
-{
-	return modes[a].conflicts >> b & 1;
-}
-
 /* --- making ------------------------------------------------------------------------------------------------ */
 
 static void release_statement(struct plan_statement *s)

@@ -15,25 +15,9 @@
 
 #include <stdint.h>
 #include "error.h"
+#include "lock_mode.h"
 #include "strbuf.h"
 #include "vec.h"
-
-/* Table-level locks in the order of PostgreSQL's documentation, section 13.3.1. */
-enum lock_mode {
-	LOCK_ACCESS_SHARE = 1,
-	LOCK_ROW_SHARE,
-	LOCK_ROW_EXCLUSIVE,
-	LOCK_SHARE_UPDATE_EXCLUSIVE,
-	LOCK_SHARE,
-	LOCK_SHARE_ROW_EXCLUSIVE,
-	LOCK_EXCLUSIVE,
-	LOCK_ACCESS_EXCLUSIVE,
-};
-/* "ACCESS SHARE" */
-const char *lock_mode_name(enum lock_mode mode);
-/* "AccessShareLock", as pg_locks.mode says */
-const char *lock_mode_catalog_name(enum lock_mode mode);
-bool lock_modes_conflict(enum lock_mode a, enum lock_mode b);
 
 struct plan_lock {
 	enum lock_mode mode;

@@ -12,24 +12,24 @@
 
 /* In rising order of strength, numbered as the server numbers them. */
 enum lock_mode {
-	LOCK_MODE_NONE, /* none of them; predicate locks (SIReadLock), which block nobody */
-	LOCK_MODE_ACCESS_SHARE,
-	LOCK_MODE_ROW_SHARE,
-	LOCK_MODE_ROW_EXCLUSIVE,
-	LOCK_MODE_SHARE_UPDATE_EXCLUSIVE,
-	LOCK_MODE_SHARE,
-	LOCK_MODE_SHARE_ROW_EXCLUSIVE,
-	LOCK_MODE_EXCLUSIVE,
-	LOCK_MODE_ACCESS_EXCLUSIVE,
+	LOCK_NONE, /* none of them; predicate locks (SIReadLock), which block nobody */
+	LOCK_ACCESS_SHARE,
+	LOCK_ROW_SHARE,
+	LOCK_ROW_EXCLUSIVE,
+	LOCK_SHARE_UPDATE_EXCLUSIVE,
+	LOCK_SHARE,
+	LOCK_SHARE_ROW_EXCLUSIVE,
+	LOCK_EXCLUSIVE,
+	LOCK_ACCESS_EXCLUSIVE,
 };
 
-/* "ACCESS EXCLUSIVE", as LOCK TABLE and the documentation write it; "" for LOCK_MODE_NONE. */
+/* "ACCESS EXCLUSIVE", as LOCK TABLE and the documentation write it; "" for LOCK_NONE. */
 const char *lock_mode_name(enum lock_mode m);
-/* pg_locks.mode ("AccessExclusiveLock") of m; "SIReadLock" for LOCK_MODE_NONE. */
+/* pg_locks.mode ("AccessExclusiveLock") of m; "SIReadLock" for LOCK_NONE. */
 const char *lock_mode_catalog_name(enum lock_mode m);
-/* Reads pg_locks.mode or the documentation's name, in any case; LOCK_MODE_NONE for everything else. */
+/* Reads pg_locks.mode or the documentation's name, in any case; LOCK_NONE for everything else. */
 enum lock_mode lock_mode_parse(const char *name);
 /* Whether two sessions cannot hold a and b at once. */
-bool lock_mode_conflicts(enum lock_mode a, enum lock_mode b);
+bool lock_modes_conflict(enum lock_mode a, enum lock_mode b);
 
 #endif
