@@ -7,7 +7,7 @@ _dbops_facts()
 	commands='' options='' values='' files='' folders=''
 	case $1 in
 	'dbops')
-		commands='backup list show verify restore prune indexes connections slow-queries partitions config completion help version'
+		commands='backup list show verify restore prune indexes connections slow-queries locks partitions config completion help version'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help --version'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -67,6 +67,11 @@ _dbops_facts()
 	'dbops slow-queries')
 		options='--limit --order --group --min-mean --min-calls --role --all-databases --nested --live --min-duration --explain --slow --warning --critical --warning-rate --critical-rate --warning-age --critical-age --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--limit -n --order --group --min-mean --min-calls --role --min-duration --explain --slow --warning --critical --warning-rate --critical-rate --warning-age --critical-age --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--output -o --since --save --config'
+		;;
+	'dbops locks')
+		options='--warning --critical --blocked-warning --blocked-critical --min-wait --release-plan --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--warning --critical --blocked-warning --blocked-critical --min-wait --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--output -o --since --save --config'
 		;;
 	'dbops partitions')
