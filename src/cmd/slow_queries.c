@@ -154,8 +154,10 @@ static bool collect_statements(struct look *look, struct slow_rows *rows, struct
 	statements_limit(s, (size_t)args->limit);
 	if (rows->by == STATEMENT_BY_ROLE)
 		return true;
-	if (!pgss_read_texts(look->inspector, s, err))
+	if (!pgss_read_texts(look->inspector, &rows->pgss, s, err))
 		return false;
+	if (rows->pgss.text_problem)
+		answer_gap(look->answer, false, "texts of statements", rows->pgss.text_problem, NULL);
 	set_fingerprints(s);
 	return true;
 }

@@ -81,5 +81,5 @@ bool slow_collect_plan(struct look *look, struct slow_rows *rows, struct error *
 	rows->statements.items.items[0] = chosen;
 	statements_limit(&rows->statements, 1);
 	s = &rows->statements.items.items[0];
-	return pgss_read_texts(look->inspector, &rows->statements, err) && is_usable(s, args->explain, err) && plan(look, rows, s, err);
+	return pgss_read_texts(look->inspector, &rows->pgss, &rows->statements, err) && is_usable(s, args->explain, err) && plan(look, rows, s, err);
 }

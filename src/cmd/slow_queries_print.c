@@ -269,7 +269,7 @@ static void add_notes(const struct slow_rows *rows, struct report *r)
 	else if (s->evicted > 0)
 		report_note(r, TONE_WARNING, "%.0f entries were evicted: shares and totals are a lower bound (pg_stat_statements.max is %" PRId64 ")",
 			s->evicted, rows->pgss.entries_max);
-	if (lost)
+	if (lost && !rows->pgss.text_problem)
 		report_note(r, TONE_WARNING, "the text of %zu statements is lost: the server trimmed its file of texts", lost);
 	if (rows->in_recovery)
 		report_note(r, TONE_PLAIN, "this is a standby: it counts its own statements, not the primary's");

@@ -10,6 +10,7 @@ void pgss_release(struct pgss *p)
 {
 	free(p->problem);
 	free(p->cure);
+	free(p->text_problem);
 	free(p->track);
 	*p = (struct pgss){ 0 };
 }
@@ -77,6 +78,8 @@ void pgss_add_preload(struct strbuf *out, const char *now)
 		size_t blank = strspn(s, " ,\""), len = strcspn(s + blank, ",\"");
 		autofree char *library = xstrndup(s + blank, len);
 
+		for (size_t i = len; i-- > 0 && library[i] == ' ';)
+			library[i] = '\0';
 		/* each is a literal of its own: 'a, b' would be one library called "a, b" */
 		if (len) {
 			pg_add_literal(out, library);
@@ -160,6 +163,19 @@ static void no_privilege(struct inspector *in, const struct extension *e, struct
 	problem(p, "this role may not read " NAME);
 }
 
+/* A text is not valid in this database's encoding, or cannot be converted to it: then the function gives no row at all. */
+static bool is_about_text(const struct error *err)
+{
+	return strcmp(err->sqlstate, "22021") == 0 || strcmp(err->sqlstate, "22P05") == 0;
+}
+
+static void note_text_problem(struct pgss *p, struct error *err)
+{
+	free(p->text_problem);
+	p->text_problem = xasprintf("the server cannot read them: %s", err->message);
+	error_release(err);
+}
+
 /* A failure that has a name; false = it is another one. */
 static bool explain_failure(struct inspector *in, const struct extension *e, struct pgss *p, struct error *err)
 {
@@ -196,12 +212,21 @@ static void read_settings(struct pgss *p, const PGresult *r)
 	p->entries_max = pg_int(r, 0, PQfnumber(r, "entries_max"));
 }
 
+static bool ask(struct inspector *in, const struct extension *e, int version, bool with_text, PGresult *ret[3], struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	add_sql(&sql, e, version, with_text);
+	strbuf_adds(&sql, sql_statement_settings);
+	return inspector_batch_as_is(in, sql.buf, ret, 3, err);
+}
+
 bool pgss_read(struct inspector *in, bool with_text, struct pgss *ret, struct statements *statements, struct error *err)
 {
 	const struct extension *e = probe_extension(&in->probe, NAME);
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 	_cleanup_error_ struct error why = ERROR_INIT;
 	PGresult *r[3];
+	bool ok;
 
 	*ret = (struct pgss){ .version = e ? pgss_version(e->version) : 0 };
 	*statements = (struct statements){ 0 };
@@ -209,9 +234,12 @@ bool pgss_read(struct inspector *in, bool with_text, struct pgss *ret, struct st
 		return not_created(in, ret, err);
 	if (ret->version < 102)
 		return too_old(ret, e);
-	add_sql(&sql, e, ret->version, with_text);
-	strbuf_adds(&sql, sql_statement_settings);
-	if (!inspector_batch_as_is(in, sql.buf, r, 3, &why))
+	ok = ask(in, e, ret->version, with_text, r, &why);
+	if (!ok && with_text && is_about_text(&why)) {
+		note_text_problem(ret, &why);
+		ok = ask(in, e, ret->version, false, r, &why);
+	}
+	if (!ok)
 		return explain_failure(in, e, ret, &why) || error_move(err, &why);
 	statements_read(statements, r[0], r[1]);
 	read_settings(ret, r[2]);
@@ -242,10 +270,11 @@ static void take_texts(struct statements *s, const PGresult *r)
 	}
 }
 
-bool pgss_read_texts(struct inspector *in, struct statements *s, struct error *err)
+bool pgss_read_texts(struct inspector *in, struct pgss *p, struct statements *s, struct error *err)
 {
 	const struct extension *e = probe_extension(&in->probe, NAME);
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+	_cleanup_error_ struct error why = ERROR_INIT;
 	PGresult *r;
 	bool any = false;
 
@@ -262,11 +291,15 @@ bool pgss_read_texts(struct inspector *in, struct statements *s, struct error *e
 		any = true;
 	}
 	strbuf_adds(&sql, ")");
-	if (!any)
+	if (!any || p->text_problem)
 		return true;
-	if (!inspector_batch_as_is(in, sql.buf, &r, 1, err))
-		return error_prefix(err, "reading the texts of statements");
-	take_texts(s, r);
-	PQclear(r);
+	if (inspector_batch_as_is(in, sql.buf, &r, 1, &why)) {
+		take_texts(s, r);
+		PQclear(r);
+		return true;
+	}
+	if (!is_about_text(&why))
+		return error_move(err, &why) || error_prefix(err, "reading the texts of statements");
+	note_text_problem(p, &why);
 	return true;
 }

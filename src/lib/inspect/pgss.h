@@ -14,6 +14,7 @@
 struct pgss {
 	char *problem;  /* why there are no statements; NULL = there are */
 	char *cure;     /* SQL that helps; NULL = none */
+	char *text_problem; /* why there are no texts; NULL = there are */
 	char *track;    /* pg_stat_statements.track: "top", "all", "none" */
 	bool track_planning;
 	int64_t entries_max; /* pg_stat_statements.max */
@@ -26,8 +27,9 @@ void pgss_release(struct pgss *p);
 /* Reads everything, all databases, in one round trip. That it cannot be read for one of the known reasons is no error: then
  * ret->problem says why. */
 bool pgss_read(struct inspector *in, bool with_text, struct pgss *ret, struct statements *statements, struct error *err);
-/* Adds the texts of what is in s; one that is gone stays NULL. */
-bool pgss_read_texts(struct inspector *in, struct statements *s, struct error *err);
+/* Adds the texts of what is in s; one that is gone stays NULL. When the server cannot read them at all (one that does not fit this
+ * database's encoding is enough), p->text_problem says so. */
+bool pgss_read_texts(struct inspector *in, struct pgss *p, struct statements *s, struct error *err);
 /* "1.11" -> 111; 0 = not such a text. */
 int pgss_version(const char *text);
 /* The SQL that adds pg_stat_statements to the libraries that are loaded now. */

@@ -6,7 +6,7 @@ SELECT pg_catalog.pg_is_in_recovery() AS in_recovery,
        pg_catalog.current_setting('is_superuser') = 'on' AS reads_data,   -- @<14
        pg_catalog.current_setting('track_io_timing')::bool AS track_io_timing,
        pg_catalog.current_setting('track_activities')::bool AS track_activities,
-       pg_catalog.current_setting('track_activity_query_size') AS query_size,
+       (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'track_activity_query_size') AS query_size,
        pg_catalog.current_setting('compute_query_id') AS compute_query_id, -- @>=14
        NULL AS compute_query_id,                                           -- @<14
        pg_catalog.current_setting('block_size')::int AS block_size,
