@@ -136,8 +136,8 @@ def test_days_and_hours_around_the_change(create, server_db):
     ("date", ["--interval", "1 week"], {"k_2025_w11": "2025-03-10 .. 2025-03-17", "k_2025_w12": "2025-03-17 .. 2025-03-24"}),
     ("timestamp", ["--interval", "3 months"], {"k_2025_01": "2025-01-01 00:00:00 .. 2025-04-01 00:00:00", "k_2025_04": "2025-04-01 00:00:00 .. 2025-07-01 00:00:00"}),
     ("date", ["--interval", "1 year", "--name", "y{from}"], {"y2025-01-01": "2025-01-01 .. 2026-01-01", "y2026-01-01": "2026-01-01 .. 2027-01-01"}),
-    ("bigint", ["--interval", "1 month", "--epoch", "milliseconds"], {"k_2025_03": "1740787200000 .. 1743465600000", "k_2025_04": "1743465600000 .. 1746057600000"}),
-    ("int", ["--interval", "1 day", "--epoch", "seconds"], {"k_2025_03_15": "1741996800 .. 1742083200", "k_2025_03_16": "1742083200 .. 1742169600"}),
+    ("bigint", ["--interval", "1 month", "--epoch", "ms"], {"k_2025_03": "1740787200000 .. 1743465600000", "k_2025_04": "1743465600000 .. 1746057600000"}),
+    ("int", ["--interval", "1 day", "--epoch", "s"], {"k_2025_03_15": "1741996800 .. 1742083200", "k_2025_03_16": "1742083200 .. 1742169600"}),
     ("bigint", ["--interval", "1000"], {"k_0": "0 .. 1000", "k_1000": "1000 .. 2000"}),
     ("uuid", ["--interval", "1 month", "--timezone", "America/New_York"],
      {"k_2025_03": "01955004-3480-7000-8000-000000000000 .. 0195ef71-f800-7000-8000-000000000000"}),
@@ -393,7 +393,7 @@ def test_refusals(create, run, every_server, server_db):
                   "CREATE TABLE n (a numeric) PARTITION BY RANGE (a)")
     assert "has no upper end" in create("trades", "--interval", "1 month", expect=EXIT["refused"]).stderr
     for words in (["--interval", "1 month 2 days"], ["--interval", "-1 month"], ["--interval", "0"], ["--interval", "soon"], ["--modulus", "4"], [],
-                  ["--interval", "1 month", "--timezone", "Mars/Olympus"], ["--interval", "1 day", "--epoch", "seconds"],
+                  ["--interval", "1 month", "--timezone", "Mars/Olympus"], ["--interval", "1 day", "--epoch", "s"],
                   ["--interval", "1 month", "--ahead", "-1"], ["--interval", "1 month", "--ahead", "many"]):
         assert create("trades", *words, expect=EXIT["usage"]).stderr.startswith("dbops: error: ")
     assert "has no intervals" in create("n", "--interval", "10", expect=EXIT["usage"]).stderr

@@ -26,9 +26,12 @@ static bool find_root(struct pg_conn *c, struct change_target *t, struct error *
 {
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 	autofree char *oid = xasprintf("%" PRIu32, t->table);
+	/* pg_partition_root() would not see the parent of a partition that is pending detach */
 	_cleanup_result_ PGresult *r = pg_query(c, err,
-		"SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-		" WHERE c.oid = coalesce(pg_catalog.pg_partition_root($1::oid), $1::oid)",
+		"WITH RECURSIVE up AS (SELECT $1::oid AS oid, 0 AS level UNION ALL SELECT i.inhparent, u.level + 1 FROM up u"
+		" JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.oid JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p')"
+		" SELECT c.oid, n.nspname, c.relname FROM up JOIN pg_catalog.pg_class c ON c.oid = up.oid"
+		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY up.level DESC LIMIT 1",
 		1, (const char *[]){ oid });
 
 	if (!r)
@@ -41,21 +44,22 @@ static bool find_root(struct pg_conn *c, struct change_target *t, struct error *
 	return true;
 }
 
-static bool prepare(struct app *app, struct pg_conn *c, const char *command, const struct change_args *a, struct change_target *ret,
+bool change_lock(struct app *app, struct pg_conn *c, const struct change_args *a, uint32_t table, struct change_target *ret,
 	struct error *err)
 {
-	if (c->in_recovery) {
-		error_set(err, EXIT_REFUSED, "%s is a standby: partitions are changed on the primary", c->server);
-		return error_hint(err, "Connect to the primary; the change arrives here by replication.");
-	}
-	if (!changes_nothing(app, a) && !pg_refuse_transaction_pooler(c, command, err))
-		return false;
-	if (!partition_resolve(c, app->operands.items[0], &ret->table, &ret->kind, err) || !find_root(c, ret, err))
-		return false;
-	return changes_nothing(app, a) || partition_lock_table(c, ret->root, ret->root_name, err);
+	ret->table = table;
+	return find_root(c, ret, err) && (changes_nothing(app, a) || partition_lock_table(c, ret->root, ret->root_name, err));
 }
 
-struct pg_conn *change_begin(struct app *app, const char *command, const struct change_args *a, struct change_target *ret, struct error *err)
+static bool check_server(struct app *app, struct pg_conn *c, const char *command, const struct change_args *a, struct error *err)
+{
+	if (!c->in_recovery)
+		return changes_nothing(app, a) || pg_refuse_transaction_pooler(c, command, err);
+	error_set(err, EXIT_REFUSED, "%s is a standby: partitions are changed on the primary", c->server);
+	return error_hint(err, "Connect to the primary; the change arrives here by replication.");
+}
+
+struct pg_conn *change_begin(struct app *app, const char *command, const struct change_args *a, struct error *err)
 {
 	_cleanup_conn_ struct pg_conn *c = NULL;
 
@@ -64,7 +68,7 @@ struct pg_conn *change_begin(struct app *app, const char *command, const struct 
 		return NULL;
 	}
 	c = partitions_connect(app, command, err);
-	return c && prepare(app, c, command, a, ret, err) ? steal(c) : NULL;
+	return c && check_server(app, c, command, a, err) ? steal(c) : NULL;
 }
 
 void change_plan(struct partition_plan *p, const char *command, const struct change_args *a, const struct change_target *t)
@@ -172,7 +176,8 @@ static bool agree(struct app *app, const struct partition_plan *p, const struct 
 
 static bool carry_out(struct app *app, struct pg_conn *c, struct partition_plan *p, const struct change_args *a, struct error *err)
 {
-	const struct apply_options o = { .log = &app->log, .cancel = app->cancel, .max_wait_ms = a->max_wait };
+	const struct apply_options o = { .log = &app->log, .cancel = app->cancel, .max_wait_ms = a->max_wait,
+		.blocker_age_ms = a->blocker_age ? a->blocker_age : 5000 };
 	_cleanup_error_ struct error failed = ERROR_INIT;
 	bool ok = partition_apply(c, p, &o, &failed);
 

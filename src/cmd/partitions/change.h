@@ -3,7 +3,9 @@
  * change.h - what every command has in common that changes partitions: options, the lock against other runs, and one
  * way from a plan to --sql, --dry-run, a question, or the deed.
  *
- *	_cleanup_conn_ struct pg_conn *c = change_begin(app, "dbops partitions create", &a->change, &target, err);
+ *	_cleanup_conn_ struct pg_conn *c = change_begin(app, "dbops partitions create", &a->change, err);
+ *	… find the table …
+ *	change_lock(app, c, &a->change, oid, &target, err)
  *	… make the plan between partition_begin() and partition_end() …
  *	return change_finish(app, c, &plan, &a->change, err);
  */
@@ -17,6 +19,7 @@ struct change_args {
 	bool sql;
 	const char *apply;
 	int64_t lock_timeout, max_wait;
+	int64_t blocker_age; /* of detach; 0 = 5 s */
 };
 
 #define CHANGE_OPTIONS(args)                                                                                                              \
@@ -32,9 +35,8 @@ struct change_args {
 extern const struct column change_columns[]; /* of the report that change_finish() prints */
 
 struct change_target {
-	uint32_t table; /* of the first operand */
-	char kind;      /* pg_class.relkind */
-	uint32_t root;  /* the topmost partitioned table above it, or itself */
+	uint32_t table;
+	uint32_t root;   /* the topmost partitioned table above it, or itself */
 	char *root_name; /* for people; caller frees */
 };
 static inline void change_target_release(struct change_target *t)
@@ -43,9 +45,10 @@ static inline void change_target_release(struct change_target *t)
 }
 #define _cleanup_target_ _cleanup_(change_target_release)
 
-/* Connects, refuses a standby and, if something may be done, a transaction pooler; finds the table of the first operand and
- * keeps other runs away from it. NULL + err. */
-struct pg_conn *change_begin(struct app *app, const char *command, const struct change_args *a, struct change_target *ret,
+/* Connects, refuses a standby and, if something may be done, a transaction pooler. NULL + err. */
+struct pg_conn *change_begin(struct app *app, const char *command, const struct change_args *a, struct error *err);
+/* Finds the root of table and, if something may be done, keeps other runs away from it; *ret zeroed before. */
+bool change_lock(struct app *app, struct pg_conn *c, const struct change_args *a, uint32_t table, struct change_target *ret,
 	struct error *err);
 /* Fills in what all plans have: command, table, lock_timeout. */
 void change_plan(struct partition_plan *p, const char *command, const struct change_args *a, const struct change_target *t);

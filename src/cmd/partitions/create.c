@@ -14,8 +14,6 @@ struct create_args {
 	bool move_default, no_template;
 };
 
-static const char *const epochs[] = { "seconds", "milliseconds", "microseconds", "nanoseconds", NULL };
-
 static const struct option options[] = {
 	OPT_GROUP("Range partitions"),
 	OPT_STRING(struct create_args, interval, .long_name = "interval", .metavar = "INTERVAL",
@@ -24,7 +22,8 @@ static const struct option options[] = {
 		.help = "have N partitions after the one that holds now (for integer keys: the highest value)"),
 	OPT_STRING(struct create_args, timezone, .long_name = "timezone", .metavar = "TZ", .config_key = "partitions.timezone", .fallback = "UTC",
 		.help = "where days and months begin"),
-	OPT_ENUM(struct create_args, epoch, .long_name = "epoch", .choices = epochs, .help = "the integer key counts time since 1970 in this unit"),
+	OPT_ENUM(struct create_args, epoch, .long_name = "epoch", .metavar = "UNIT", .fallback = "none", .choices = partitions_epochs,
+		.help = "the integer key counts time since 1970 in this unit"),
 	OPT_STRING(struct create_args, start, .long_name = "start", .metavar = "TIME",
 		.help = "where the first partition of an empty table begins, else the interval of now"),
 	OPT_STRING(struct create_args, now, .long_name = "now", .metavar = "TIMESTAMP", .flags = OPTION_HIDDEN,
@@ -59,14 +58,6 @@ static const struct example examples[] = {
 	{ NULL, NULL },
 };
 
-static enum epoch_unit unit_of(const char *word)
-{
-	for (int i = 0; word && epochs[i]; i++)
-		if (strcmp(word, epochs[i]) == 0)
-			return (enum epoch_unit)(i + 1);
-	return EPOCH_NONE;
-}
-
 static bool make_plan(struct app *app, struct pg_conn *c, const struct create_args *a, const struct change_target *t,
 	struct partition_plan *plan, struct error *err)
 {
@@ -75,7 +66,7 @@ static bool make_plan(struct app *app, struct pg_conn *c, const struct create_ar
 		.interval = a->interval,
 		.ahead = a->ahead,
 		.timezone = a->timezone,
-		.unit = unit_of(a->epoch),
+		.unit = partitions_unit(a->epoch),
 		.start = a->start,
 		.now = a->now,
 		.values = &a->values,
@@ -101,10 +92,10 @@ static bool run(struct app *app, const void *data, struct error *err)
 	const struct create_args *a = data;
 	_cleanup_target_ struct change_target t = { 0 };
 	_cleanup_plan_ struct partition_plan plan = { 0 };
-	_cleanup_conn_ struct pg_conn *c = change_begin(app, COMMAND, &a->change, &t, err);
-	uint32_t parent;
+	_cleanup_conn_ struct pg_conn *c = change_begin(app, COMMAND, &a->change, err);
+	uint32_t table;
 
-	if (!c || (t.kind != 'p' && !partition_resolve_parent(c, app->operands.items[0], &parent, err)))
+	if (!c || !partition_resolve_parent(c, app->operands.items[0], &table, err) || !change_lock(app, c, &a->change, table, &t, err))
 		return false;
 	change_plan(&plan, COMMAND, &a->change, &t);
 	return make_plan(app, c, a, &t, &plan, err) && change_finish(app, c, &plan, &a->change, err);

@@ -17,10 +17,22 @@ struct pg_conn *partitions_connect(struct app *app, const char *name, struct err
 	return pg_connect(&p, &app->log, err);
 }
 
+const char *const partitions_epochs[] = { "none", "s", "ms", "us", "ns", NULL };
+
+enum epoch_unit partitions_unit(const char *word)
+{
+	for (int i = 0; word && partitions_epochs[i]; i++)
+		if (strcmp(word, partitions_epochs[i]) == 0)
+			return (enum epoch_unit)i;
+	return EPOCH_NONE;
+}
+
 static const struct command *const children[] = {
 	&partitions_list_command,
 	&partitions_check_command,
 	&partitions_create_command,
+	&partitions_attach_command,
+	&partitions_detach_command,
 	&partitions_archive_command,
 	&partitions_restore_command,
 	&partitions_purge_command,

@@ -13,10 +13,16 @@ extern const struct command partitions_archive_command;
 extern const struct command partitions_purge_command;
 extern const struct command partitions_restore_command;
 extern const struct command partitions_check_command;
+extern const struct command partitions_attach_command;
 extern const struct command partitions_create_command;
+extern const struct command partitions_detach_command;
 extern const struct command partitions_list_command;
 
 /* Connects as -d and its kin say; name is "dbops partitions list". */
 struct pg_conn *partitions_connect(struct app *app, const char *name, struct error *err);
+
+/* The words of --epoch, and what they mean; NULL = EPOCH_NONE. */
+extern const char *const partitions_epochs[];
+enum epoch_unit partitions_unit(const char *word);
 
 #endif

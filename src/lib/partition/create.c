@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include "grid.h"
 #include "properties.h"
+#include "related.h"
 
 void candidates_release(struct candidates *v)
 {
@@ -14,11 +15,6 @@ void candidates_release(struct candidates *v)
 	vec_release(v);
 }
 
-struct related {
-	uint32_t oid;
-	char *name;
-};
-
 struct maker {
 	struct pg_conn *c;
 	const struct partition_model *m;
@@ -26,7 +22,7 @@ struct maker {
 	const struct create_request *r;
 	const char *schema;
 	struct properties properties;
-	VEC(struct related) related; /* tables at the other end of foreign keys */
+	struct related_tables related;
 	char *parent_sql, *parent_shown;
 	int64_t name_max;
 	struct partition_plan *plan;
@@ -54,25 +50,6 @@ static uint32_t leaf_of(const struct partition_model *m, const struct partition 
 	return 0;
 }
 
-static bool load_related(struct maker *k, struct error *err)
-{
-	autofree char *oid = xasprintf("%" PRIu32, k->parent->oid);
-	_cleanup_result_ PGresult *r = pg_query(k->c, err,
-		"SELECT DISTINCT c.oid, n.nspname, c.relname FROM pg_catalog.pg_constraint f"
-		" JOIN pg_catalog.pg_class c ON c.oid = CASE WHEN f.conrelid = $1::oid THEN f.confrelid ELSE f.conrelid END"
-		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-		" WHERE f.contype = 'f' AND $1::oid IN (f.conrelid, f.confrelid) AND c.oid <> $1::oid ORDER BY n.nspname, c.relname",
-		1, (const char *[]){ oid });
-
-	for (int i = 0; r && i < PQntuples(r); i++) {
-		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-
-		pg_add_display_name(&name, pg_value(r, i, 1), pg_value(r, i, 2));
-		*vec_push(&k->related) = (struct related){ (uint32_t)pg_int(r, i, 0), strbuf_detach(&name) };
-	}
-	return r != NULL;
-}
-
 static bool prepare(struct maker *k, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT, shown = STRBUF_INIT;
@@ -88,15 +65,13 @@ static bool prepare(struct maker *k, struct error *err)
 	k->newest = newest_of(k->m, k->parent);
 	k->def = partition_default(k->m, k->parent);
 	k->schema = k->r->schema ? k->r->schema : k->newest ? k->newest->schema : k->parent->schema;
-	return properties_load(k->c, k->parent->oid, leaf_of(k->m, k->newest ? k->newest : k->def), &k->properties, err) && load_related(k, err);
+	return properties_load(k->c, k->parent->oid, leaf_of(k->m, k->newest ? k->newest : k->def), &k->properties, err) && related_tables_load(k->c, k->parent->oid, &k->related, err);
 }
 
 static void maker_release(struct maker *k)
 {
 	properties_release(&k->properties);
-	for (size_t i = 0; i < k->related.len; i++)
-		free(k->related.items[i].name);
-	vec_release(&k->related);
+	related_tables_release(&k->related);
 	free(k->parent_sql);
 	free(k->parent_shown);
 }
@@ -247,8 +222,7 @@ static void add_attach(struct maker *k, struct plan_step *step, const struct can
 		pg_add_display_name(&shown, k->def->schema, k->def->name);
 		plan_lock(s, LOCK_ACCESS_EXCLUSIVE, k->def->oid, shown.buf);
 	}
-	for (size_t i = 0; i < k->related.len; i++)
-		plan_lock(s, LOCK_SHARE_ROW_EXCLUSIVE, k->related.items[i].oid, k->related.items[i].name);
+	related_tables_lock(&k->related, s);
 }
 
 static bool add_partition(struct maker *k, const struct candidate *cand, bool move, struct error *err)

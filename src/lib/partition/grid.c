@@ -16,8 +16,7 @@ static bool parse_number(const char *text, struct grid *ret, struct error *err)
 	if (!errno && end != text && !*end && ret->us > 0)
 		return true;
 	error_set(err, EXIT_USAGE, "--interval '%s' is not a positive number", text);
-	return error_hint(err, "The partition key is an integer. If it counts time, say in what unit: --epoch seconds, milliseconds, microseconds "
-			       "or nanoseconds.");
+	return error_hint(err, "The partition key is an integer. If it counts time, say in what unit: --epoch s, ms, us or ns.");
 }
 
 static bool check_interval(const struct grid *g, const char *text, enum key_kind kind, struct error *err)

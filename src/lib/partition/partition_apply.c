@@ -80,7 +80,7 @@ static void explain_lock(struct pg_conn *c, const struct plan_step *s, struct er
 		}
 	error_prefix(err, "%s", s->title);
 	err->code = EXIT_BUSY;
-	if (blockers.len)
+	if (blockers.len && !err->detail)
 		error_detail(err, "in the way: %s", blockers.buf);
 	error_hint(err, "Try again when those sessions are done, or allow more time with --max-wait and --lock-timeout. What was done before "
 			"stays; the next run does the rest.");
@@ -91,7 +91,8 @@ static void explain_lock(struct pg_conn *c, const struct plan_step *s, struct er
 struct run {
 	struct pg_conn *c;
 	const struct apply_options *o;
-	bool implied; /* ATTACH said that constraints prove the rows */
+	const char *proof_table; /* of the step that runs */
+	bool implied;            /* ATTACH said that constraints prove its rows */
 };
 
 /* The text is in the server's language, the name of the function that speaks is not. */
@@ -101,8 +102,8 @@ static void on_notice(void *data, const PGresult *r)
 	const char *function = PQresultErrorField(r, PG_DIAG_SOURCE_FUNCTION), *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED),
 		   *message = PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY);
 
-	if (function && strcmp(function, "QueuePartitionConstraintValidation") == 0)
-		run->implied = true;
+	if (function && message && strcmp(function, "QueuePartitionConstraintValidation") == 0)
+		run->implied |= run->proof_table && strstr(message, run->proof_table);
 	else if (severity && message && strcmp(severity, "WARNING") == 0)
 		log_warning(run->o->log, "partitions.server", "the server warns: %s", message);
 }
@@ -114,7 +115,7 @@ static bool is_transient(const struct error *err)
 
 static bool prove(struct run *run, const struct plan_step *s, struct error *err)
 {
-	if (!s->no_scan || run->implied)
+	if (!s->proof_table || run->implied)
 		return true;
 	error_set(err, EXIT_REFUSED, "%s: the server would read the whole table under the lock", s->title);
 	return error_hint(err, "Its constraints do not prove that all rows are within the bounds. Nothing was attached.");
@@ -133,6 +134,7 @@ static bool run_transaction(struct run *run, const struct plan_step *s, struct e
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
 	run->implied = false;
+	run->proof_table = s->proof_table;
 	if (!pg_exec(run->c, err, "BEGIN"))
 		return false;
 	if (run_statements(run, s, err))
@@ -153,6 +155,55 @@ static bool look_at_detach(struct pg_conn *c, const struct plan_step *s, bool *r
 	return r != NULL;
 }
 
+/* Transactions that CONCURRENTLY would wait for, if they are old enough to be likely to last. Autovacuum gives way by itself. */
+static bool find_old_transactions(struct run *run, const struct plan_step *s, struct strbuf *out, struct error *err)
+{
+	autofree char *oids = xasprintf("{%" PRIu32 ",%" PRIu32 "}", s->parent, s->oid), *age = xasprintf("%" PRId64, run->o->blocker_age_ms);
+	_cleanup_result_ PGresult *r = pg_query(run->c, err,
+		"SELECT DISTINCT ON (w.since, w.pid) w.pid, w.who, w.state, extract(epoch FROM pg_catalog.clock_timestamp() - w.since), l.mode,"
+		" l.relation::regclass FROM pg_catalog.pg_locks l CROSS JOIN LATERAL (SELECT l.pid::text AS pid,"
+		" coalesce(nullif(a.usename, '') || coalesce(', ' || nullif(a.application_name, ''), ''), a.backend_type) AS who,"
+		" coalesce(a.state, 'state not visible') AS state, a.xact_start AS since FROM pg_catalog.pg_stat_activity a"
+		" WHERE a.pid = l.pid AND a.backend_type IS DISTINCT FROM 'autovacuum worker'"
+		" UNION ALL SELECT 'of prepared transaction', p.gid, 'prepared', p.prepared FROM pg_catalog.pg_prepared_xacts p"
+		" WHERE l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text) w"
+		" WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY ($1::oid[]) AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
+		" AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
+		" AND coalesce(w.since, '-infinity') < pg_catalog.clock_timestamp() - $2::int8 * interval '1 millisecond'"
+		" ORDER BY w.since, w.pid, l.mode LIMIT 5",
+		2, (const char *[]){ oids, age });
+
+	for (int i = 0; r && i < PQntuples(r); i++)
+		add_blocker(out, r, i);
+	return r != NULL;
+}
+
+static bool refuse_to_begin(struct run *run, const struct plan_step *s, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf blockers = STRBUF_INIT;
+
+	if (!find_old_transactions(run, s, &blockers, err))
+		return false;
+	if (!blockers.len)
+		return true;
+	error_set(err, EXIT_BUSY, "open transactions would hold the detach up");
+	memcpy(err->sqlstate, "55P03", 6); /* as if their locks had been waited for: tried again */
+	return error_detail(err, "in the way: %s", blockers.buf);
+}
+
+static bool run_alone(struct run *run, const struct plan_step *s, size_t statement, struct error *err)
+{
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	autofree char *before = pg_query_value(run->c, err, "SHOW lock_timeout");
+
+	if (!before || !pg_execf(run->c, err, "SET lock_timeout = %" PRId64, s->wait_ms))
+		return false;
+
+	bool ok = pg_exec(run->c, err, s->statements.items[statement].sql);
+
+	return pg_execf(run->c, ok ? err : &ignored, "SET lock_timeout = '%s'", before) && ok;
+}
+
 /* A detach that was interrupted before is not begun again but ended. */
 static bool run_detach(struct run *run, const struct plan_step *s, struct error *err)
 {
@@ -160,14 +211,16 @@ static bool run_detach(struct run *run, const struct plan_step *s, struct error 
 
 	if (!look_at_detach(run->c, s, &attached, &pending, err))
 		return false;
-	return !attached || pg_exec(run->c, err, s->statements.items[pending ? 1 : 0].sql);
+	if (!attached)
+		return true;
+	return (pending || refuse_to_begin(run, s, err)) && run_alone(run, s, pending ? 1 : 0, err);
 }
 
 static bool attempt(struct run *run, const struct plan_step *s, struct error *err)
 {
 	switch (s->kind) {
 	case STEP_TRANSACTION:
-		return run_transaction(run, s, err);
+		return (!s->oid || refuse_to_begin(run, s, err)) && run_transaction(run, s, err);
 	case STEP_DETACH:
 		return run_detach(run, s, err);
 	default:
@@ -218,17 +271,22 @@ static bool run_step(struct run *run, struct plan_step *s, struct error *err)
 	}
 }
 
-/* An interrupted detach has left something that only FINALIZE ends: nobody should have to find that out. */
-static bool warn_of_pending(struct pg_conn *c, const struct plan_step *s, struct error *err)
+/* An interrupted detach has left something that only FINALIZE ends: nobody should have to find that out. One that
+ * never began has left a record of what did not happen. */
+static void clean_up_detach(struct pg_conn *c, const struct partition_plan *p, size_t i, struct error *err)
 {
+	const struct plan_step *s = &p->steps.items[i], *before = i ? s - 1 : NULL;
 	_cleanup_error_ struct error ignored = ERROR_INIT;
-	bool attached, pending;
+	bool attached = false, pending = false;
 
+	if (s->kind != STEP_DETACH)
+		return;
 	/* a stop request has ended the session: then nobody can look */
-	if (s->kind == STEP_DETACH && (!look_at_detach(c, s, &attached, &pending, &ignored) || pending))
+	if (!look_at_detach(c, s, &attached, &pending, &ignored) || pending)
 		error_hint(err, "The detach is %spending: queries of the parent no longer see the partition, and inserts into its range fail. "
 				"Repeat the command to end it, or run: %s", error_is_set(&ignored) ? "possibly " : "", s->statements.items[1].sql);
-	return false;
+	else if (attached && before && before->oid == s->oid && before->statements.items[0].undo)
+		pg_exec(c, &ignored, before->statements.items[0].undo);
 }
 
 bool partition_apply(struct pg_conn *c, struct partition_plan *p, const struct apply_options *o, struct error *err)
@@ -250,7 +308,7 @@ bool partition_apply(struct pg_conn *c, struct partition_plan *p, const struct a
 		if (ok)
 			log_info(o->log, "partitions.step", "%s: done", s->title);
 		else
-			warn_of_pending(c, s, err);
+			clean_up_detach(c, p, i, err);
 	}
 	PQsetNoticeReceiver(c->pg, before, NULL);
 	return ok;

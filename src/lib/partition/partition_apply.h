@@ -16,6 +16,9 @@ struct apply_options {
 	struct log *log;
 	const struct cancel *cancel;
 	int64_t max_wait_ms; /* for each step, with its pauses; the first attempt is made in any case */
+	/* Steps that detach are not begun while a transaction older than this holds a lock on the parent or the partition:
+	 * CONCURRENTLY would hang on it with the partition already gone from sight. */
+	int64_t blocker_age_ms;
 };
 
 /* Keeps other runs of dbops from changing partitions of the same table: a session-level advisory lock on (a number of ours,

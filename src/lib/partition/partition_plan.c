@@ -24,6 +24,7 @@ void partition_plan_release(struct partition_plan *p)
 
 		free(s->title);
 		free(s->detail);
+		free(s->proof_table);
 		for (size_t k = 0; k < s->statements.len; k++)
 			release_statement(&s->statements.items[k]);
 		vec_release(&s->statements);
@@ -129,20 +130,30 @@ static void add_statement(struct strbuf *out, const struct plan_statement *s, bo
 	strbuf_adds(out, ";\n");
 }
 
-static void add_step(struct strbuf *out, const struct plan_step *s, bool comments)
+/* Nobody queues behind the lock that CONCURRENTLY waits for, so it may wait for longer than others. */
+static void add_detach(struct strbuf *out, const struct partition_plan *p, const struct plan_step *s, bool comments)
+{
+	strbuf_addf(out, "SET lock_timeout = %" PRId64 ";\n", s->wait_ms);
+	add_statement(out, &s->statements.items[0], comments);
+	if (comments)
+		add_comment(out, "if that is interrupted, the detach stays pending, and this ends it: ", s->statements.items[1].sql);
+	strbuf_addf(out, "SET lock_timeout = %" PRId64 ";\n", p->lock_timeout_ms);
+}
+
+static void add_step(struct strbuf *out, const struct partition_plan *p, const struct plan_step *s, bool comments)
 {
 	if (comments) {
 		strbuf_addch(out, '\n');
 		add_comment(out, "== ", s->title);
 	}
+	if (s->kind == STEP_DETACH) {
+		add_detach(out, p, s, comments);
+		return;
+	}
 	if (s->kind == STEP_TRANSACTION)
 		strbuf_adds(out, "BEGIN;\n");
-	add_statement(out, &s->statements.items[0], comments);
-	if (s->kind == STEP_DETACH && comments)
-		add_comment(out, "if that is interrupted, the detach stays pending, and this ends it: ", s->statements.items[1].sql);
-	else
-		for (size_t i = 1; i < s->statements.len; i++)
-			add_statement(out, &s->statements.items[i], comments);
+	for (size_t i = 0; i < s->statements.len; i++)
+		add_statement(out, &s->statements.items[i], comments);
 	if (s->kind == STEP_TRANSACTION)
 		strbuf_adds(out, "COMMIT;\n");
 }
@@ -155,7 +166,7 @@ void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE])
 	strbuf_addf(&text, "%" PRIu32 "\n", p->table);
 	plan_add_settings(p, &text);
 	for (size_t i = 0; i < p->steps.len; i++)
-		add_step(&text, &p->steps.items[i], false);
+		add_step(&text, p, &p->steps.items[i], false);
 	codec_sha256(text.buf, text.len, sum);
 	strbuf_add_hex(&hex, sum, sizeof(sum));
 	memcpy(ret, hex.buf, PLAN_DIGEST_SIZE);
@@ -179,7 +190,7 @@ void plan_add_script(const struct partition_plan *p, struct strbuf *out)
 	strbuf_addch(out, '\n');
 	plan_add_settings(p, out);
 	for (size_t i = 0; i < p->steps.len; i++)
-		add_step(out, &p->steps.items[i], true);
+		add_step(out, p, &p->steps.items[i], true);
 }
 
 static void summarize_step(struct strbuf *out, const struct plan_step *s)

@@ -42,9 +42,12 @@ struct plan_step {
 	enum step_kind kind;
 	char *title;  /* "create public.trades_2025_02" */
 	char *detail; /* bounds or the like, for people; NULL = none */
-	uint32_t oid; /* STEP_DETACH: the partition */
+	uint32_t oid, parent;  /* a partition and the table it leaves, or 0: not begun while old transactions use them. A step before
+	                        * STEP_DETACH of the same oid is taken back (its first undo) if the detach never began */
+	int64_t wait_ms;       /* STEP_DETACH: lock_timeout of this statement, which bounds its wait for other transactions, too */
 	VEC(struct plan_statement) statements;
-	bool no_scan; /* partition_apply() shall insist that ATTACH PARTITION proves the rows from constraints */
+	char *proof_table;     /* name: partition_apply() shall insist that ATTACH PARTITION proves this table's rows from its
+	                        * constraints; NULL = it may read them */
 	/* filled by partition_apply() */
 	bool done;
 	unsigned attempts;
