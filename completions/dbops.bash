@@ -75,7 +75,7 @@ _dbops_facts()
 		files='--output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check create archive restore purge'
+		commands='list check create attach detach archive restore purge'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -93,6 +93,16 @@ _dbops_facts()
 	'dbops partitions create')
 		options='--interval --ahead --timezone --epoch --start --values --modulus --name --in-schema --no-template --move-default --max-scan --sql --apply --lock-timeout --max-wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--interval --ahead --timezone --epoch --start --values --modulus --name --in-schema --max-scan --apply --lock-timeout --max-wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops partitions attach')
+		options='--parent --bounds --allow-scan --max-scan --sql --apply --lock-timeout --max-wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--parent --bounds --max-scan --apply --lock-timeout --max-wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops partitions detach')
+		options='--older-than --before --timezone --epoch --sql --apply --lock-timeout --max-wait --blocker-age --allow-plain --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--older-than --before --timezone --epoch --apply --lock-timeout --max-wait --blocker-age --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--config'
 		;;
 	'dbops partitions archive')
