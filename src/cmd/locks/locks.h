@@ -41,6 +41,11 @@ struct locks_limits {
 };
 void locks_judge(const struct lock_graph *g, const struct locks_limits *limits, struct answer *a);
 
+/* Notes that other roles' sessions cannot be seen; decisive when the verdict hangs on them. */
+void locks_note_gap(struct answer *a, const struct probe *p, bool decisive);
+
+extern const struct command locks_forecast_command;
+
 /* "pid 4711", "prepared transaction 'x'": the object of findings. Caller frees. */
 char *locks_node_name(const struct lock_node *n);
 

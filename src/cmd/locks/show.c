@@ -43,7 +43,7 @@ static void release(void *data)
 }
 
 /* Process ids, locks and (from 14 on) waits are visible to everybody; what sessions do is not. */
-static void note_gap(struct answer *a, const struct probe *p)
+void locks_note_gap(struct answer *a, const struct probe *p, bool decisive)
 {
 	_cleanup_strbuf_ struct strbuf grant = STRBUF_INIT;
 
@@ -52,7 +52,7 @@ static void note_gap(struct answer *a, const struct probe *p)
 	strbuf_adds(&grant, "GRANT pg_monitor TO ");
 	pg_add_ident(&grant, p->current_user);
 	strbuf_addch(&grant, ';');
-	answer_gap(a, p->version < 140000, "states, ages and statements of sessions",
+	answer_gap(a, decisive, "states, ages and statements of sessions",
 		"this role cannot see what other roles' sessions do", grant.buf);
 }
 
@@ -77,7 +77,7 @@ static void *collect(struct look *look, struct error *err)
 	lock_graph_simulate(&rows->graph);
 	locks_judge(&rows->graph, &limits, look->answer);
 	locks_judge_context(&rows->context, rows->facts.lock_objects, look);
-	note_gap(look->answer, &look->inspector->probe);
+	locks_note_gap(look->answer, &look->inspector->probe, look->inspector->probe.version < 140000);
 	return rows;
 }
 
@@ -96,6 +96,8 @@ static bool locks_run(struct app *app, const void *args, struct error *err)
 	return inspect(app, &i, args, err);
 }
 
+static const struct command *const locks_children[] = { &locks_forecast_command, NULL };
+
 const struct command locks_command = {
 	.name = "locks",
 	.summary = "show who waits for whose lock",
@@ -108,6 +110,7 @@ const struct command locks_command = {
 	.options = locks_options,
 	.columns = locks_columns,
 	.examples = locks_examples,
+	.children = locks_children,
 	.args_size = sizeof(struct locks_args),
 	.needs = NEED_SERVER,
 	.flags = COMMAND_ROWS | COMMAND_INSPECT | COMMAND_DELTA,
