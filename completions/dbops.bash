@@ -70,9 +70,15 @@ _dbops_facts()
 		files='--output -o --since --save --config'
 		;;
 	'dbops locks')
+		commands='forecast'
 		options='--warning --critical --blocked-warning --blocked-critical --min-wait --release-plan --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--warning --critical --blocked-warning --blocked-critical --min-wait --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--output -o --since --save --config'
+		;;
+	'dbops locks forecast')
+		options='--file --warning --critical --large --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--file --warning --critical --large --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--file --output -o --since --save --config'
 		;;
 	'dbops partitions')
 		commands='list check create attach detach archive restore purge'

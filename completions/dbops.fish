@@ -17,6 +17,8 @@ function __dbops_path
                     set children backup list show verify restore prune indexes connections slow-queries locks partitions config completion help version
                 case 'dbops indexes'
                     set children audit
+                case 'dbops locks'
+                    set children forecast
                 case 'dbops partitions'
                     set children list check create attach detach archive restore purge
                 case 'dbops config'
@@ -340,6 +342,7 @@ complete -c dbops -n '__dbops_at dbops slow-queries' -l color -x -a 'auto always
 complete -c dbops -n '__dbops_at dbops slow-queries' -s '?' -l help -d 'print help and exit'
 
 # dbops locks
+complete -c dbops -n '__dbops_at dbops locks' -a forecast -d 'say which locks a statement would take, and who is in the way'
 complete -c dbops -n '__dbops_at dbops locks' -l warning -x -d 'a longer wait makes the check WARNING'
 complete -c dbops -n '__dbops_at dbops locks' -l critical -x -d 'a longer wait makes the check CRITICAL'
 complete -c dbops -n '__dbops_at dbops locks' -l blocked-warning -x -d 'more blocked sessions make the check WARNING'
@@ -368,6 +371,35 @@ complete -c dbops -n '__dbops_at dbops locks' -l log-format -x -a 'text json' -d
 complete -c dbops -n '__dbops_at dbops locks' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops locks' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops locks' -s '?' -l help -d 'print help and exit'
+
+# dbops locks forecast
+complete -c dbops -n '__dbops_at dbops locks forecast' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l file -r -F -d 'read the statements from FILE instead, such as a migration'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l warning -x -d 'an older transaction in the way is a WARNING'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l critical -x -d 'an older transaction in the way is CRITICAL'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l large -x -d 'reading or writing a larger table while others wait is a WARNING'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l format -x -a 'table expanded json ndjson csv prom nagios' -d 'how the answer is printed; prom: Prometheus metrics; nagios: a plugin\'s line, exit status as with --check'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l check -d 'judge: exit status 0 ok, 1 warning, 2 critical, 3 unknown'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l watch -x -d 'ask again every TIME, until interrupted; redraws on a terminal, else one JSON document a line'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'o' -l output -r -F -d 'write to FILE, whole or not at all, instead of stdout'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l statement-timeout -x -d 'limit of each of our own statements'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l lock-timeout -x -d 'how long we wait for a lock before we go without'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l interval -x -d 'take two samples, TIME apart, and show what happened between'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l since -r -F -d 'show what happened since the sample in FILE'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l save -r -F -d 'write this sample to FILE, for --since'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops locks forecast' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops locks forecast' -s '?' -l help -d 'print help and exit'
 
 # dbops partitions
 complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
