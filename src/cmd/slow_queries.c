@@ -99,23 +99,19 @@ static void set_fingerprints(struct statements *s)
 			s->items.items[i].fingerprint = sql_text_fingerprint(s->items.items[i].text);
 }
 
-/* Why counters cannot be compared; NULL = they can. */
-static const char *incomparable(const struct look *look)
-{
-	/* the reset of the database's own statistics says nothing about pg_stat_statements */
-	look->now->stats_reset_at = look->before->stats_reset_at;
-	return sample_incomparable(look->before, look->now);
-}
-
 static void compare(struct look *look, struct slow_rows *rows)
 {
 	const char *why;
 
 	look->now->at = inspector_now(look->inspector);
+	/* the reset of the database's own statistics says nothing about these */
+	look->now->stats_reset_at = 0;
 	statements_keep(&rows->statements, look->now);
 	if (!look->before)
 		return;
-	why = incomparable(look);
+	why = sample_incomparable(look->before, look->now);
+	if (!why)
+		why = statements_incomparable(&rows->statements, look->before);
 	if (why)
 		answer_gap(look->answer, true, "rates", why, NULL);
 	else

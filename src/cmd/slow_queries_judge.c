@@ -36,8 +36,8 @@ static void add_mean_finding(struct answer *a, const struct statement *s, enum s
 	autofree char *object = object_of(s, by_role);
 
 	latency_format(statement_mean(s), &mean);
-	autofree char *message = xasprintf("mean time %s over %.0f calls of %s, %.1f %% of the time", mean.buf,
-		s->v[STATEMENT_CALLS], s->role ? s->role : "a role", s->share);
+	autofree char *message = xasprintf("mean time %s over %.0f call%s of %s, %.1f %% of the time", mean.buf,
+		s->v[STATEMENT_CALLS], s->v[STATEMENT_CALLS] > 1 ? "s" : "", s->role ? s->role : "a role", s->share);
 
 	jsonw_object_begin(&j, NULL);
 	jsonw_stringf(&j, "query_id", "%" PRId64, s->query_id);
@@ -83,7 +83,7 @@ static void add_slowest(struct look *look, const struct slow_rows *rows)
 	judge_means(look, rows, &m.warning, &m.critical);
 }
 
-static void add_slow(struct look *look, const struct slow_rows *rows, const struct statements *s)
+static void add_slow(struct look *look, const struct statements *s)
 {
 	const struct slow_args *args = look->args;
 	double statements = 0, calls = 0;
@@ -94,7 +94,7 @@ static void add_slow(struct look *look, const struct slow_rows *rows, const stru
 		.finding = "slow-queries.rate",
 	};
 
-	for (size_t i = 0; i < rows->statements.items.len; i++)
+	for (size_t i = 0; i < s->items.len; i++)
 		if (statement_mean(&s->items.items[i]) * 1000 >= (double)args->slow) {
 			statements++;
 			calls += s->items.items[i].v[STATEMENT_CALLS];
@@ -172,7 +172,7 @@ void slow_judge(struct look *look, const struct slow_rows *rows)
 	const struct statements *s = &rows->statements;
 
 	add_slowest(look, rows);
-	add_slow(look, rows, s);
+	add_slow(look, s);
 	add_totals(look->answer, s);
 	add_series(look, s, rows->by == STATEMENT_BY_ROLE);
 	look->answer->summary = xasprintf("%zu statement%s", s->items.len, s->items.len == 1 ? "" : "s");

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: PostgreSQL
 """dbops slow-queries on PostgreSQL 13 to 18: what pg_stat_statements counts, and what peers get wrong about it."""
 import json
+import os
+import pathlib
 import re
 
+import jsonschema
 import psycopg
 import pytest
 
@@ -458,6 +461,32 @@ def test_nothing_is_ever_reset(dbops_for, on_15, work):
     assert on_15.value("SELECT calls FROM pg_stat_statements WHERE query LIKE 'SELECT total FROM orders%%'") == 1
 
 
+def test_samples_of_nothing_or_of_another_role(dbops_for, on_15, pg15, work):
+    """Without the entries of before, every counter would look like the work of this hour."""
+    on_15.sql("CREATE ROLE lowly LOGIN")
+    bare = pg15.create_database()
+    ask(dbops_for, bare, f"--save={work}/nothing")
+    ask(dbops_for, on_15, "-U", "lowly", f"--save={work}/little")
+    text = (work / "nothing").read_text().replace(f'"{bare.name}"', f'"{on_15.name}"')
+    (work / "nothing").write_text(text)
+    for name, why in (("nothing", "no statements"), ("little", "of a role")):
+        answer = ask(dbops_for, on_15, f"--since={work}/{name}")
+        assert why in gap(answer, "rates")["reason"] and answer["window"] is None and answer["status"] == "unknown"
+    bare.drop()
+    on_15.sql("DROP ROLE lowly")
+
+
+def test_watch_compares_each_tick_with_the_one_before(dbops_for, on_15):
+    process = dbops_for(on_15.cluster).start("slow-queries", "-d", on_15.name, "--watch=500ms", "--format=json", "--limit=1000")
+    ticks = [json.loads(process.stdout.readline())]
+    on_15.sql("SELECT 'between', 2, 'ticks'")
+    ticks += [json.loads(process.stdout.readline()) for _ in range(3)]
+    process.terminate()
+    dbops_for(on_15.cluster).finish(process, expect=EXIT["terminated"])
+    assert ticks[0]["window"] is None and all(t["window"] > 0 for t in ticks[1:])
+    assert sum(len(rows(t, "SELECT $1, $2, $3")) for t in ticks[1:]) == 1
+
+
 # Grouping by text
 
 def test_group_survives_the_churn_of_ids(dbops_for, on_any):
@@ -787,3 +816,64 @@ def test_prometheus_has_no_text_and_few_series(dbops_for, on_15):
     assert re.search(r'dbops_slow_query_calls_total\{query_id="-?\d+",role="postgres",database="\w+"\} \d+\n', text)
     assert "# TYPE dbops_slow_query_calls_total counter" in text and "dbops_slow_queries_calls_total " in text
     assert dbops_for(on_15.cluster)("slow-queries", "-d", on_15.name, "--format=prom", "--limit=10000").stdout.count("dbops_slow_query_calls_total{") <= 100
+
+
+# Formats
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "docs/schema/slow-queries.json"
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
+
+
+def steady(text, database):
+    """The output without what differs from run to run: ids, times, sizes of time, name of server and database."""
+    text = text.replace(database.name, "DATABASE").replace(str(database.cluster.base), "SERVER").replace(str(database.cluster.port), "PORT")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
+    text = re.sub(r"-?\d+\.\d+(e-?\d+)?", "N", text)
+    text = re.sub(r"-?\b\d{15,20}\b", "ID", text)
+    text = re.sub(r"\b[0-9a-f]{16}\b", "FINGERPRINT", text)
+    return re.sub(r" +", " ", re.sub(r"\bN s\b", "N ms", re.sub(r"\b\d{2,}\b", "N", text)))
+
+
+@pytest.mark.parametrize("suffix,words", [("txt", []), ("json", ["--format=json"]), ("csv", ["--format=csv"]), ("prom", ["--format=prom"]), ("nagios", ["--format=nagios"])])
+def test_golden(dbops_for, on_15, suffix, words):
+    """Every format of the same two statements, as tests/e2e/golden has them; GOLDEN=write rewrites the files."""
+    on_15.sql("SELECT pg_sleep(0.7)")
+    for _ in range(3):
+        on_15.sql("SELECT total FROM orders, pg_sleep(0.17) WHERE id = 7")
+    expect = EXIT["warning"] if suffix == "nagios" else 0
+    text = dbops_for(on_15.cluster)("slow-queries", "-d", on_15.name, "--min-mean=150ms", "--warning=400ms", *words, expect=expect).stdout
+    path = GOLDEN / f"slow-queries.{suffix}"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(steady(text, on_15))
+    assert steady(text, on_15) == path.read_text()
+
+
+def test_json_is_as_the_schema_says(dbops_for, on_any, work):
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema).validate
+    on_any.sql("CREATE ROLE lowly LOGIN")
+    on_any.sql("SELECT total FROM orders WHERE id = 7")
+    check(ask(dbops_for, on_any, f"--save={work}/before"))
+    on_any.sql("SELECT pg_sleep(0.05)")
+    for words in ([f"--since={work}/before"], ["--group=text", "--warning=1ms"], ["--group=role"], ["-U", "lowly"], ["--all-databases", "--nested"]):
+        check(ask(dbops_for, on_any, *words))
+    with Running(on_any, "SELECT pg_sleep(600)"):
+        check(ask(dbops_for, on_any, "--live", "--warning-age=0"))
+    check(ask(dbops_for, on_any, "--explain=" + entry(on_any, "SELECT total FROM orders%")))
+    with pytest.raises(jsonschema.ValidationError):
+        check({**ask(dbops_for, on_any), "statements": [{"query_id": 7}]})
+    bare = on_any.cluster.create_database()
+    check(ask(dbops_for, bare))
+    bare.drop()
+    on_any.sql("DROP ROLE lowly")
+
+
+def test_the_manual_names_every_column(dbops_for, on_15):
+    commands = dbops_for(on_15.cluster).json("help")["commands"]
+    (description,) = [c for c in commands if c["path"] == "dbops slow-queries"]
+    keys = {c["key"] for c in description["columns"]}
+    assert set(ask(dbops_for, on_15)["statements"][0]) == keys
+    live = next(v for k, v in description["more_columns"].items() if "--live" in k)
+    with Running(on_15, "SELECT pg_sleep(600)"):
+        assert set(ask(dbops_for, on_15, "--live")["statements"][0]) == {c["key"] for c in live}

@@ -210,6 +210,20 @@ static void test_evictions(void **state)
 	assert_true(isnan(old.evicted) && !old.was_reset);
 }
 
+static void test_samples_that_do_not_fit(void **state)
+{
+	_cleanup_statements_ struct statements s = READ(ENTRY(1, "a", 1, 10, 100)), hidden = READ("userid=1 queryid=- calls=1 total_exec_time=1");
+	_cleanup_sample_ struct sample seen = sample_of(&s, 1), unseen = sample_of(&hidden, 1),
+				      none = { .counters = statement_counters };
+
+	(void)state;
+	assert_null(statements_incomparable(&s, &seen));
+	assert_null(statements_incomparable(&hidden, &unseen));
+	assert_non_null(strstr(statements_incomparable(&s, &unseen), "role"));
+	assert_non_null(strstr(statements_incomparable(&hidden, &seen), "role"));
+	assert_non_null(strstr(statements_incomparable(&s, &none), "no statements"));
+}
+
 static void test_filter(void **state)
 {
 	_cleanup_statements_ struct statements s = READ("userid=1 dbid=5 queryid=1 calls=1 total_exec_time=10 toplevel=t dbops_here=t dbops_role=a",
@@ -346,7 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_hidden), cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_deviation_of_a_window), cmocka_unit_test(test_began_later), cmocka_unit_test(test_reset_of_the_whole),
-		cmocka_unit_test(test_evictions), cmocka_unit_test(test_filter), cmocka_unit_test(test_group_by_text),
+		cmocka_unit_test(test_evictions), cmocka_unit_test(test_samples_that_do_not_fit), cmocka_unit_test(test_filter), cmocka_unit_test(test_group_by_text),
 		cmocka_unit_test(test_group_of_lost_texts), cmocka_unit_test(test_group_by_role), cmocka_unit_test(test_order),
 		cmocka_unit_test(test_versions), cmocka_unit_test(test_preload),
 	};

@@ -77,6 +77,14 @@ static void key_of(const struct statement *s, struct strbuf *key)
 		strbuf_addf(key, "%" PRId64, s->query_id);
 }
 
+static bool any_hidden(const struct statements *s)
+{
+	for (size_t i = 0; i < s->items.len; i++)
+		if (s->items.items[i].hidden)
+			return true;
+	return false;
+}
+
 void statements_keep(const struct statements *s, struct sample *now)
 {
 	_cleanup_strbuf_ struct strbuf key = STRBUF_INIT;
@@ -84,6 +92,7 @@ void statements_keep(const struct statements *s, struct sample *now)
 
 	for (size_t k = 0; k < STATEMENT_COUNTERS; k++)
 		whole[k] = (double)NAN;
+	whole[STATEMENT_CALLS] = any_hidden(s); /* of all entries: whether some were hidden */
 	whole[STATEMENT_EVICTED] = s->evicted;
 	whole[STATEMENT_RESET] = s->reset_at ? (double)s->reset_at : (double)NAN;
 	sample_add(now, WHOLE, whole);
@@ -125,13 +134,20 @@ static void compare(struct statements *all, struct statement *s, const double *b
 /* What was lost since the earlier sample. */
 static void compare_whole(struct statements *s, const double *before)
 {
-	if (!before) {
-		s->evicted = (double)NAN;
-		return;
-	}
 	s->was_reset = s->reset_at && s->reset_at != (int64_t)before[STATEMENT_RESET] && !isnan(before[STATEMENT_RESET]);
 	if (!s->was_reset)
 		s->evicted = difference(s->evicted, before[STATEMENT_EVICTED]);
+}
+
+const char *statements_incomparable(const struct statements *s, struct sample *before)
+{
+	const double *whole = sample_find(before, WHOLE);
+
+	if (!whole)
+		return "the earlier sample has no statements";
+	if ((whole[STATEMENT_CALLS] > 0) != any_hidden(s))
+		return "the earlier sample is of a role that sees other statements";
+	return NULL;
 }
 
 void statements_compare(struct statements *s, struct sample *before, double seconds)

@@ -83,6 +83,9 @@ void statements_read(struct statements *ret, const PGresult *rows, const PGresul
 
 /* Puts everything that was read into a sample. */
 void statements_keep(const struct statements *s, struct sample *now);
+/* Why counters cannot be compared with an earlier sample: none in it, or taken by a role that sees other statements; NULL = they
+ * can. A constant. */
+const char *statements_incomparable(const struct statements *s, struct sample *before);
 /* Turns counters into differences to before, never negative. What is gone is left out. */
 void statements_compare(struct statements *s, struct sample *before, double seconds);
 
