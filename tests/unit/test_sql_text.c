@@ -47,6 +47,8 @@ static const struct {
 	{ "f(1, 2, 3)", "f ( $ , $ , $ )" },
 	{ "x IN (f(1, 2), f(3, 4))", "x in ( f ( $ , $ ) )" },
 	{ "x IN ()", "x in ( )" },
+	{ "x IN (VALUES (1), (2), (3))", "x in ( values ( $ ) )" },
+	{ "x IN (VALUES (1, a), (2, b), (3, b))", "x in ( values ( $ , a ) , ( $ , b ) )" },
 	/* rows */
 	{ "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, DEFAULT)", "insert into t values ( $ , $ ) , ( $ , default )" },
 	{ "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4), ($5, $6) ON CONFLICT (a, b) DO NOTHING",

@@ -296,6 +296,13 @@ static bool is_sign(const struct token *t)
 	return t->type == TOKEN_OTHER && t->len == 1 && (*t->text == '-' || *t->text == '+');
 }
 
+/* What stands between commas then is rows, not elements of a list. */
+static void at_values(struct normaliser *n)
+{
+	top(n)->rows = ROWS_EXPECTED;
+	top(n)->is_list = false;
+}
+
 static void take(struct normaliser *n, const struct token *t)
 {
 	char c = t->type == TOKEN_OTHER && t->len == 1 ? *t->text : '\0';
@@ -306,8 +313,10 @@ static void take(struct normaliser *n, const struct token *t)
 		at_comma(n);
 	else if (c == ')' || c == ']')
 		end_element(n);
+	else if (is_word(t, "values"))
+		at_values(n);
 	else
-		top(n)->rows = is_word(t, "values") ? ROWS_EXPECTED : ROWS_NONE;
+		top(n)->rows = ROWS_NONE;
 	add_token(n, t);
 	if (c == ')' || c == ']')
 		close_bracket(n);
