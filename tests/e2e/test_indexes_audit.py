@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """indexes audit: each way of being wrong about indexes, on every server there is."""
+import shutil
 import threading
 
 import psycopg
@@ -249,3 +250,271 @@ def test_check(dbops_for, place):
     assert line.startswith("DBOPS INDEXES WARNING - public.b: the same as public.a") and "'findings duplicate'=1;" in line
     text = dbops("indexes", "audit", "-d", place.name, "--format=prom").stdout
     assert 'dbops_indexes_findings{kind="duplicate"} 1\n' in text
+
+
+# --- unused ----------------------------------------------------------------------------------------------------
+
+SINCE = """SELECT extract(epoch FROM clock_timestamp() - coalesce(d.stats_reset, least(b.stats_reset, a.stats_reset)))::float8
+    FROM pg_stat_database d, pg_stat_bgwriter b, pg_stat_archiver a WHERE d.datname = current_database()"""
+USED = "SELECT indexrelname FROM pg_stat_all_indexes WHERE idx_scan > 0"
+
+
+def wait_for_window(database, seconds):
+    wait_until(lambda: database.value(SINCE) > seconds, "statistics that are old enough", every=0.1)
+
+
+def wait_for_use(database, *names):
+    wait_until(lambda: {r[0] for r in database.sql(USED)} >= set(names), f"use of {names} in the statistics", every=0.05)
+
+
+def test_unused_ladder(audit, place, server_major):
+    """KEEP is never accused, REVIEW says why, CANDIDATE has nothing in its favour; what is used is not there."""
+    place.sql("""
+        CREATE EXTENSION btree_gist;
+        CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE, b int NOT NULL, r int NOT NULL, x int, c int, e text, p int, d int, s int, w int, n int,
+            EXCLUDE USING gist (x WITH =));
+        CREATE UNIQUE INDEX bare ON t (b); CREATE UNIQUE INDEX ident ON t (r); ALTER TABLE t REPLICA IDENTITY USING INDEX ident;
+        CREATE INDEX clustered ON t (c); ALTER TABLE t CLUSTER ON clustered;
+        CREATE INDEX expression ON t (lower(e)); CREATE INDEX part ON t (p) WHERE d > 5; CREATE INDEX dead ON t (d);
+        CREATE INDEX probed ON t (s); CREATE INDEX used ON t (w); CREATE INDEX inlist ON t (n);
+        CREATE TABLE child (t int REFERENCES t (u), o int); CREATE INDEX child_t ON child (t);
+        CREATE TABLE unread (a int); CREATE INDEX unread_a ON unread (a);
+        CREATE TABLE ext (a int); CREATE INDEX ext_a ON ext (a); ALTER EXTENSION btree_gist ADD TABLE ext;
+        CREATE TABLE pu (k int, v int, w int) PARTITION BY RANGE (k);
+        CREATE TABLE pu1 PARTITION OF pu FOR VALUES FROM (0) TO (10); CREATE TABLE pu2 PARTITION OF pu FOR VALUES FROM (10) TO (20);
+        CREATE INDEX pu_v ON pu (v); CREATE INDEX pu_w ON pu (w);
+        INSERT INTO t SELECT g, g, g, g, g, g, g, g, g, g, g, g FROM generate_series(1, 2000) g; INSERT INTO child SELECT g, g FROM generate_series(1, 2000) g;
+        INSERT INTO pu SELECT g % 20, g, g FROM generate_series(1, 2000) g; UPDATE t SET d = d + 1; UPDATE t SET d = d + 1;
+        ANALYZE""")
+    place.sql("VACUUM t")  # dead entries would be read by the planner's probes
+    wait_for_window(place, 4)
+    place.sql("""
+        SET enable_seqscan = off; SET enable_bitmapscan = off;
+        SELECT count(*) FROM t WHERE w > 0; SELECT count(*) FROM t WHERE n = ANY ('{1,300,700,1100,1500,1900}');
+        EXPLAIN SELECT 1 FROM t WHERE s < 5; EXPLAIN SELECT 1 FROM t WHERE s < 6;
+        SELECT count(*) FROM pu2 WHERE w > 0;
+        SET enable_seqscan = on; SET enable_indexscan = off; SELECT count(*) FROM pu; SELECT count(*) FROM child; SELECT count(*) FROM t""")
+    wait_for_use(place, "used", "probed", "inlist", "pu2_w_idx")
+    answer = audit("--min-age=4s", "--all")
+    rows = found(answer, "unused")
+    assert {k: r["verdict"] for k, r in rows.items()} == {
+        "dead": "CANDIDATE", "pu_v": "CANDIDATE", "expression": "REVIEW", "part": "REVIEW", "probed": "REVIEW", "child_t": "REVIEW",
+        "unread_a": "REVIEW"} | ({"inlist": "REVIEW"} if "inlist" in rows else {})
+    reasons = {"expression": "ANALYZE keeps statistics", "part": "for few rows", "probed": "may be the planner's own", "child_t": "a foreign key needs it",
+               "unread_a": "nobody read the table"}
+    assert {k: v for k, v in reasons.items() if v not in rows[k]["message"]} == {}
+    assert rows["pu_v"]["evidence"]["partitions"] == 2 and rows["dead"]["evidence"]["writes"] >= 2000 and rows["dead"]["evidence"]["scans"] == 0
+    assert list(rows)[0] == "dead", "bytes x writes decide the order"
+    keep = found(answer, "kept")
+    words = {"t_pkey": "primary key", "t_u_key": "unique constraint", "bare": "it is unique", "ident": "it is unique", "clustered": "clustered",
+             "t_x_excl": "exclusion", "ext_a": "extension"}
+    assert {k: v for k, v in words.items() if v not in keep[k]["message"]} == {} and set(keep) == set(words)
+    assert found(audit("--min-age=4s"), "kept") == {}
+    if server_major >= 14:
+        assert "CREATE STATISTICS" in rows["expression"]["fix"]
+    before = definitions(place)
+    for name in ("dead", "expression", "pu_v"):
+        run_statements(place, rows[name]["fix"])
+    assert len(definitions(place)) == len(before) - 5 + (server_major >= 14)
+    for name in ("dead", "expression", "pu_v"):
+        run_statements(place, rows[name]["undo"])
+    assert definitions(place) == before
+
+
+def test_expression_statistics_survive(audit, place, server_major):
+    """Dropping an index nobody scans must not make estimates wrong: the fix keeps the statistics of its expression."""
+    place.sql("""
+        CREATE TABLE t (a int, b text); CREATE INDEX e ON t ((a % 2)); INSERT INTO t SELECT g, g FROM generate_series(1, 20000) g; ANALYZE t""")
+    wait_for_window(place, 0.1)
+
+    def estimate():
+        return place.sql("EXPLAIN (FORMAT JSON) SELECT * FROM t WHERE a % 2 = 0")[0][0][0]["Plan"]["Plan Rows"]
+
+    assert 9000 < estimate() < 11000
+    row = found(audit("--min-age=0s"), "unused")["e"]
+    assert row["verdict"] == "REVIEW"
+    run_statements(place, row["fix"])
+    assert (9000 < estimate() < 11000) == (server_major >= 14), "13 has no statistics of expressions"
+
+
+def test_no_verdict_without_history(audit, dbops_for, place):
+    place.sql("CREATE TABLE t (a int); CREATE INDEX i ON t (a)")
+    answer = audit("--min-age=100d")
+    assert found(answer, "unused") == {} and answer["completeness"] == "partial" and answer["status"] == "unknown"
+    assert "--min-age asks for 100 days" in answer["gaps"][0]["reason"]
+    dbops = dbops_for(place.cluster)
+    dbops("indexes", "audit", "-d", place.name, "--check", expect=EXIT["unknown"])
+    dbops("indexes", "audit", "-d", place.name, "--check", "--only=duplicate", expect=0)
+
+
+def test_after_a_crash_the_window_is_short(server_major, dbops_for):
+    """Counters are lost and stats_reset is NULL: what was before does not count."""
+    from conftest import BINDIRS, EMBEDDED, MAJOR
+    from support.servers import Cluster
+    cluster = Cluster(BINDIRS.get(server_major) or EMBEDDED[server_major], server_major, clients=BINDIRS[MAJOR], initdb=("-E", "UTF8", "--no-locale"))
+    try:
+        database = cluster.create_database()
+        database.sql("CREATE TABLE t (a int); CREATE INDEX i ON t (a)")
+        database.sql("SELECT pg_stat_reset()")
+        wait_for_window(database, 2)
+        dbops = dbops_for(cluster)
+        assert "i" in found(dbops.json("indexes", "audit", "-d", database.name, "--min-age=2s"), "unused")
+        cluster.kill()
+        cluster.start()
+        assert database.value("SELECT stats_reset IS NULL FROM pg_stat_database WHERE datname = current_database()")
+        began = database.value("SELECT pg_postmaster_start_time()")
+        answer = dbops.json("indexes", "audit", "-d", database.name, "--min-age=0s")
+        assert answer["indexes"][0]["evidence"]["since"] >= began.astimezone().strftime("%Y-%m-%dT")
+        row = found(answer, "unused")["i"]
+        assert row["evidence"]["window"] < database.value("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8") + 1
+    finally:
+        cluster.stop()
+
+
+def test_samples(audit, place, work):
+    """--since: what happened between two samples decides when they are far enough apart; a new index is not old."""
+    place.sql("CREATE TABLE t (a int, b int); INSERT INTO t SELECT g, g FROM generate_series(1, 1000) g; CREATE INDEX a ON t (a); CREATE INDEX b ON t (b)")
+    place.sql("SET enable_seqscan = off; SELECT count(*) FROM t WHERE a > 0; SELECT count(*) FROM t WHERE b > 0")
+    wait_for_use(place, "a", "b")
+    assert found(audit("--min-age=1h", "--save", work / "before"), "unused") == {}
+    place.sql("CREATE INDEX young ON t (a, b)")
+    place.sql("SET enable_seqscan = off; SELECT count(*) FROM t WHERE b > 0")
+    wait_until(lambda: place.value("SELECT idx_scan FROM pg_stat_all_indexes WHERE indexrelid = 'b'::regclass") == 2, "the second scan")
+    rows = found(audit("--min-age=10ms", "--since", work / "before"), "unused")
+    assert set(rows) == {"young"} and "younger than the earlier sample" in rows["young"]["message"]
+    place.sql("DROP INDEX young")
+    rows = found(audit("--min-age=10ms", "--since", work / "before"), "unused")
+    assert set(rows) == {"a"} and rows["a"]["verdict"] == "CANDIDATE"
+
+
+def test_last_scan(audit, place, server_major):
+    """16 and newer: an index that was scanned, but long ago."""
+    place.sql("CREATE TABLE t (a int); INSERT INTO t SELECT g FROM generate_series(1, 1000) g; CREATE INDEX a ON t (a)")
+    place.sql("SET enable_seqscan = off; SELECT count(*) FROM t WHERE a > 0")
+    wait_for_use(place, "a")
+    wait_for_window(place, 2)
+    rows = found(audit("--min-age=1s"), "unused")
+    assert set(rows) == ({"a"} if server_major >= 16 else set())
+    if rows:
+        assert rows["a"]["message"].startswith("last scanned") and rows["a"]["last_scan"]
+
+
+def test_standby(own_cluster, dbops_for, tmp_path):
+    """A primary with a standby says nothing about use before that was asked, and then counts its scans."""
+    primary = own_cluster()
+    primary.write_hba(["local all all trust", "local replication all trust"])
+    primary.sql("SELECT pg_reload_conf()")
+    database = primary.create_database(name="App ' db")
+    database.sql("CREATE TABLE t (a int, b int); INSERT INTO t SELECT g, g FROM generate_series(1, 1000) g; CREATE INDEX a ON t (a); CREATE INDEX b ON t (b); ANALYZE")
+    other = own_cluster()
+    standby = own_cluster()
+    standby.kill()
+    for path in standby.data.iterdir():
+        servers_remove(path)
+    primary.tool("pg_basebackup", "-D", str(tmp_path / "copy"), "-c", "fast", "-X", "stream")
+    copy_tree(tmp_path / "copy", standby.data)
+    (standby.data / "standby.signal").touch()
+    standby.options["primary_conninfo"] = f"host={primary.base} port={primary.port} user=postgres"
+    standby.start()
+    wait_until(lambda: primary.sql("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'")[0][0] == 1, "streaming")
+    dbops = dbops_for(primary)
+
+    def run(*words, **kwargs):
+        return dbops.json("indexes", "audit", "-d", database.name, "--min-age=0s", *words, **kwargs)
+
+    answer = run()
+    assert found(answer, "unused") == {} and answer["status"] == "unknown" and "1 standby of this server was not sampled" in answer["gaps"][0]["reason"]
+    dsn = f"host={standby.base} port={standby.port}"
+    with standby.connect(database.name) as c:
+        c.execute("SET enable_seqscan = off")
+        c.execute("SELECT count(*) FROM t WHERE a > 0 AND b > 0")
+        c.execute("SELECT count(*) FROM t WHERE a > 0")
+    wait_until(lambda: standby.database(database.name).sql("SELECT 1 FROM pg_stat_all_indexes WHERE idx_scan > 0 AND relname = 't'"), "the standby's scans")
+    used = standby.database(database.name).sql("SELECT indexrelname FROM pg_stat_all_indexes WHERE idx_scan > 0 AND relname = 't'")
+    rows = found(run("--standby", dsn), "unused")
+    assert set(rows) == {"a", "b"} - {u[0] for u in used} and all(r["evidence"]["standbys_sampled"] == 1 for r in rows.values())
+    url = f"postgresql://postgres@/?host={standby.base}&port={standby.port}"
+    assert set(found(run("--standby", url), "unused")) == set(rows)
+    wrong = dbops("indexes", "audit", "-d", database.name, "--standby", f"host={other.base} port={other.port} dbname=postgres", expect=EXIT["usage"])
+    assert "is not a standby" in wrong.stderr
+    gone = run("--standby", "host=/nowhere")
+    assert gone["status"] == "unknown" and found(gone, "unused") == {} and len(gone["gaps"]) == 2
+    there = dbops_for(standby).json("indexes", "audit", "-d", database.name, "--min-age=0s")
+    assert "this is a standby" in there["gaps"][0]["reason"] and found(there, "unused") == {}
+
+
+def servers_remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def copy_tree(source, target):
+    shutil.copytree(source, target, dirs_exist_ok=True)
+    for path in [target, *target.rglob("*")]:
+        shutil.chown(path, "postgres", "postgres")
+    target.chmod(0o700)
+
+
+# --- foreign keys ----------------------------------------------------------------------------------------------
+
+def test_foreign_keys(audit, place, server_major):
+    """Any order of the columns covers, a prefix or one column each does not; partial only when it is IS NOT NULL."""
+    place.sql(f"""
+        CREATE TABLE p (a int, b int, c text, PRIMARY KEY (a, b), UNIQUE (a), UNIQUE (c));
+        CREATE TABLE k1 (a int, b int, CONSTRAINT swapped FOREIGN KEY (a, b) REFERENCES p); CREATE INDEX ON k1 (b, a);
+        CREATE TABLE k2 (a int, b int, CONSTRAINT two_singles FOREIGN KEY (a, b) REFERENCES p ON DELETE CASCADE); CREATE INDEX k2_a ON k2 (a); CREATE INDEX ON k2 (b);
+        CREATE TABLE k3 (x int, a int, b int, CONSTRAINT behind FOREIGN KEY (a, b) REFERENCES p); CREATE INDEX ON k3 (x, a, b);
+        CREATE TABLE k4 (a int, b int, y int, CONSTRAINT in_front FOREIGN KEY (a, b) REFERENCES p); CREATE INDEX ON k4 (a, b, y);
+        CREATE TABLE k5 (a int CONSTRAINT not_null REFERENCES p (a)); CREATE INDEX ON k5 (a) WHERE a IS NOT NULL;
+        CREATE TABLE k6 (a int CONSTRAINT other_condition REFERENCES p (a)); CREATE INDEX ON k6 (a) WHERE a > 0;
+        CREATE TABLE k7 (a int CONSTRAINT hashed REFERENCES p (a)); CREATE INDEX ON k7 USING hash (a);
+        CREATE TABLE k8 (a int CONSTRAINT brinned REFERENCES p (a)); CREATE INDEX ON k8 USING brin (a);
+        CREATE TABLE k9 (c text CONSTRAINT pattern REFERENCES p (c)); CREATE INDEX ON k9 (c text_pattern_ops);
+        CREATE TABLE k10 (c text CONSTRAINT collated REFERENCES p (c)); CREATE INDEX ON k10 (c COLLATE "C");
+        CREATE TABLE k11 (a int8 CONSTRAINT wider REFERENCES p (a)); CREATE INDEX ON k11 (a);
+        CREATE TABLE k12 (a int CONSTRAINT invalid REFERENCES p (a)); CREATE INDEX k12_a ON k12 (a);
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'k12_a'::regclass;
+        CREATE TABLE k13 ("{HOSTILE.replace('"', '""')}" int, b int, FOREIGN KEY ("{HOSTILE.replace('"', '""')}", b) REFERENCES p);
+        CREATE INDEX ON k13 (b, "{HOSTILE.replace('"', '""')}") WHERE "{HOSTILE.replace('"', '""')}" IS NOT NULL AND b IS NOT NULL;
+        CREATE TABLE k14 ("{HOSTILE.replace('"', '""')}" int CONSTRAINT hostile REFERENCES p (a));
+        CREATE TABLE k15 (a int, CONSTRAINT same1 FOREIGN KEY (a) REFERENCES p (a), CONSTRAINT same2 FOREIGN KEY (a) REFERENCES p (a));
+        {"ALTER TABLE k6 ADD CONSTRAINT idle FOREIGN KEY (a) REFERENCES p (a) NOT ENFORCED;" if server_major >= 18 else ""}""")
+    answer = audit()
+    rows = {r["object"].split(".")[-1]: r for r in answer["indexes"] if r["id"] == "indexes.foreign_key"}
+    assert set(rows) == {"two_singles", "behind", "other_condition", "brinned", "pattern", "collated", "invalid", "hostile", "same1", "same2"} - (
+        {"pattern"} if "pattern" not in rows else set())
+    assert rows["two_singles"]["evidence"]["covered_columns"] == 1 and all(r["severity"] == "info" for r in rows.values())
+    assert [rows[k]["fix"] is None for k in ("same1", "same2")].count(True) == 1
+    before = definitions(place)
+    for row in rows.values():
+        run_statements(place, row["fix"] or "")
+    assert [r for r in audit()["indexes"] if r["id"] == "indexes.foreign_key"] == []
+    for row in rows.values():
+        run_statements(place, row["undo"] or "")
+    assert definitions(place) == before
+
+
+def test_foreign_key_that_hurts(audit, place):
+    place.sql("""
+        CREATE TABLE p (a int PRIMARY KEY); CREATE TABLE big (a int CONSTRAINT fk REFERENCES p ON DELETE CASCADE, filler text);
+        INSERT INTO p SELECT g FROM generate_series(1, 10) g; INSERT INTO big SELECT 1, repeat('x', 500) FROM generate_series(1, 4000) g; ANALYZE""")
+    row = found(audit(), "foreign_key")["big.fk"]
+    assert (row["severity"], row["verdict"], row["evidence"]["on_delete"]) == ("warning", "CREATE", "c")
+
+
+def test_foreign_keys_of_partitions(audit, place):
+    """Reported once, at the root; an index on each partition covers as one on the root does."""
+    place.sql("""
+        CREATE TABLE p (a int PRIMARY KEY);
+        CREATE TABLE bare (k int, a int CONSTRAINT bare_fk REFERENCES p) PARTITION BY RANGE (k);
+        CREATE TABLE bare1 PARTITION OF bare FOR VALUES FROM (0) TO (10); CREATE TABLE bare2 PARTITION OF bare DEFAULT;
+        CREATE TABLE rooted (k int, a int REFERENCES p) PARTITION BY RANGE (k); CREATE TABLE rooted1 PARTITION OF rooted DEFAULT; CREATE INDEX ON rooted (a);
+        CREATE TABLE each (k int, a int REFERENCES p) PARTITION BY RANGE (k);
+        CREATE TABLE each1 PARTITION OF each FOR VALUES FROM (0) TO (10); CREATE TABLE each2 PARTITION OF each DEFAULT;
+        CREATE INDEX ON each1 (a); CREATE INDEX ON each2 (a)""")
+    rows = found(audit(), "foreign_key")
+    assert set(rows) == {"bare.bare_fk"}
+    before = definitions(place)
+    run_statements(place, rows["bare.bare_fk"]["fix"])
+    assert found(audit(), "foreign_key") == {} and found(audit(), "invalid") == {}
+    run_statements(place, rows["bare.bare_fk"]["undo"])
+    assert definitions(place) == before

@@ -4,16 +4,17 @@
 
 #include <fnmatch.h>
 #include <string.h>
-#include "indexes.h"
-#include "inspect.h"
+#include "audit.h"
 
 struct audit_args {
 	struct strvec schemas, tables;
 	const char *only;
-	int64_t min_size;
+	int64_t min_size, min_age;
+	struct strvec standbys;
+	bool all;
 };
 
-static const char *const only_choices[] = { "all", "invalid", "duplicate", "redundant", NULL };
+static const char *const only_choices[] = { "all", "invalid", "duplicate", "redundant", "unused", "foreign-key", NULL };
 
 static const struct option options[] = {
 	OPT_LIST(struct audit_args, schemas, .long_name = "schema", .metavar = "PATTERN", .help = "only tables of schemas that match"),
@@ -23,6 +24,12 @@ static const struct option options[] = {
 		.help = "one kind of finding"),
 	OPT_SIZE(struct audit_args, min_size, .long_name = "min-size", .metavar = "SIZE", .fallback = "0",
 		.help = "leave out what is about a smaller index"),
+	OPT_DURATION(struct audit_args, min_age, .long_name = "min-age", .metavar = "TIME", .config_key = "indexes.min_age",
+		.fallback = "30d", .help = "call an index unused when it was not scanned for TIME; statistics must be that old"),
+	OPT_LIST(struct audit_args, standbys, .long_name = "standby", .metavar = "DSN", .config_key = "indexes.standbys",
+		.help = "count the scans of this standby, too; one for each that streams from the server"),
+	OPT_FLAG(struct audit_args, all, .long_name = "all",
+		.help = "also show indexes that must stay whether they are used or not, with the reason"),
 	OPT_END,
 };
 
@@ -37,7 +44,7 @@ static const struct column columns[] = {
 	{ "size", "SIZE", CELL_SIZE, 0, "bytes; of a partitioned index all of them together" },
 	{ "size_estimated", NULL, CELL_BOOL, COLUMN_EXTRA,
 		"the table is locked, so the size is what the last VACUUM or ANALYZE noted" },
-	{ "scans", "SCANS", CELL_INT, 0, "scans since the statistics began, the planner's own ones included" },
+	{ "scans", "SCANS", CELL_INT, 0, "scans since the statistics began, on all servers that were asked; the planner's own ones included" },
 	{ "last_scan", NULL, CELL_TIME, COLUMN_EXTRA, "when it was last scanned; PostgreSQL 16 and newer" },
 	{ "message", "WHY", CELL_TEXT, COLUMN_WIDE, "what was found" },
 	{ "evidence", NULL, CELL_JSON, COLUMN_EXTRA, "the figures it rests on" },
@@ -187,22 +194,66 @@ static void note_locked(const struct audit *a, struct answer *answer)
 	answer_gap(answer, false, what, "somebody holds the table ACCESS EXCLUSIVE, so they could not be compared", NULL);
 }
 
+static void note_no_verdict(const struct audit *a, struct answer *answer)
+{
+	autofree char *why = is_asked_for(a, INDEX_UNUSED) ? indexes_no_verdict(&a->model, a->args->min_age * 1000) : NULL;
+
+	if (why)
+		answer_gap(answer, true, "unused indexes", why, NULL);
+}
+
+static bool sample_standbys(struct look *look, struct audit *a, struct error *err)
+{
+	for (size_t k = 0; k < a->args->standbys.len; k++)
+		if (!audit_sample_standby(look, &a->model, a->args->standbys.items[k], err))
+			return error_prefix(err, "--standby");
+	return true;
+}
+
+static void compare_samples(struct look *look, struct audit *a)
+{
+	const char *why_not = look->before ? sample_incomparable(look->before, look->now) : NULL;
+
+	indexes_add_sample(&a->model, look->now);
+	if (why_not)
+		answer_gap(look->answer, false, "the earlier sample", why_not, NULL);
+	else if (look->before)
+		indexes_compare_samples(&a->model, look->before);
+}
+
+static bool wants_samples(const struct app *app)
+{
+	return app->save || app->since || app->interval;
+}
+
+static void judge(struct audit *a)
+{
+	indexes_judge_invalid(&a->model, &a->findings);
+	indexes_judge_duplicates(&a->model, &a->findings);
+	indexes_cover_fkeys(&a->model);
+	indexes_judge_fkeys(&a->model, &a->findings);
+	indexes_judge_unused(&a->model, a->args->min_age * 1000, a->args->all, &a->findings);
+}
+
 static void *collect(struct look *look, struct error *err)
 {
 	struct audit *a = xcalloc(1, sizeof(*a));
 
 	a->args = look->args;
-	if (!indexes_model_load(look->inspector, &a->model, err)) {
+	if (!indexes_model_load(look->inspector, &a->model, err) || !sample_standbys(look, a, err)) {
 		release(a);
 		return NULL;
 	}
+	indexes_find_promotion(look->inspector, &a->model);
+	if (wants_samples(look->app))
+		compare_samples(look, a);
 	select_tables(a);
-	indexes_judge_invalid(&a->model, &a->findings);
-	indexes_judge_duplicates(&a->model, &a->findings);
+	judge(a);
 	if (!indexes_model_details(look->inspector, &a->model, err)) {
 		release(a);
 		return NULL;
 	}
+	note_no_verdict(a, look->answer);
 	filter(a);
 	indexes_add_sql(&a->model, &a->findings);
 	indexes_sort(&a->model, &a->findings);
@@ -234,7 +285,7 @@ static void print_row(const struct audit *a, const struct index_finding *x, cons
 		CELL_OF_TEXT(i ? i->method : NULL),
 		i ? CELL_OF_INT(size) : CELL_NULL(),
 		i ? CELL_OF_INT(estimated) : CELL_NULL(),
-		i && i->kind == 'i' ? CELL_OF_INT((int64_t)i->scans) : CELL_NULL(),
+		i && i->kind == 'i' ? CELL_OF_INT((int64_t)(i->scans + i->standby_scans)) : CELL_NULL(),
 		i && i->last_scan ? CELL_OF_INT(i->last_scan) : CELL_NULL(),
 		CELL_OF_TEXT(f->message),
 		CELL_OF_TEXT(f->evidence),
@@ -258,6 +309,7 @@ static void print(const void *rows, const struct answer *answer, struct report *
 static const struct inspection inspection = {
 	.name = "indexes",
 	.columns = columns,
+	.counters = index_counters,
 	.rows_are_findings = true,
 	.collect = collect,
 	.print = print,
@@ -279,6 +331,6 @@ const struct command indexes_audit_command = {
 	.examples = examples,
 	.args_size = sizeof(struct audit_args),
 	.needs = NEED_SERVER,
-	.flags = COMMAND_ROWS | COMMAND_INSPECT,
+	.flags = COMMAND_ROWS | COMMAND_INSPECT | COMMAND_DELTA,
 	.run = run,
 };

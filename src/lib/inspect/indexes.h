@@ -15,6 +15,7 @@
 
 #include "answer.h"
 #include "inspector.h"
+#include "sample.h"
 
 /* One column of an index. Columns of INCLUDE have zeros for what only key columns have. */
 struct index_key {
@@ -52,7 +53,11 @@ struct index_info {
 	unsigned key_count, column_count;
 	struct index_key *keys;     /* column_count of them; owned */
 	int64_t pages;
-	double rows, scans, reads;
+	double rows, scans, reads;  /* of this server */
+	double standby_scans, standby_reads;
+	double new_scans;           /* of all servers, since the earlier sample */
+	bool is_new;                /* not in the earlier sample */
+	bool supports_fkey;         /* it covers the columns of a foreign key of its table */
 	int64_t last_scan;          /* microseconds; 0 = never or before 16 */
 	int64_t fkeys;              /* foreign keys that refer to it */
 	struct table_info *table;
@@ -78,8 +83,11 @@ struct fkey_info {
 	uint32_t *operators, *collations;
 	struct strvec names;        /* of the columns */
 	struct table_info *table, *referenced;
-	bool covered;               /* by an index of its own table */
-	struct fkey_info *parent;
+	bool covered;               /* by an index of its own table, or each partition's by one of the partition */
+	size_t covered_columns;     /* the most that one index has of its columns, as its first ones */
+	struct index_info *partial_cover; /* that index */
+	size_t leaves, leaves_covered; /* partitions with the constraint */
+	struct fkey_info *parent;   /* the constraint of the partitioned table */
 };
 
 /* An operator class and its family, or an equality operator and a family that it belongs to. */
@@ -104,7 +112,9 @@ struct index_model {
 	int64_t block_size;
 	int version;
 	bool in_recovery, hidden_builds;
-	int64_t standbys, idle_slots, timeline;
+	int64_t standbys, sampled;      /* that stream from here; whose usage is in the rows */
+	int64_t compared_since;         /* when the earlier sample was taken; 0 = none */
+	int64_t timeline;
 	int64_t promoted;               /* microseconds; 0 = not, or unknown */
 	char *system_identifier;
 	const char **names;             /* of tables and indexes, sorted; made when first needed */
@@ -178,7 +188,7 @@ struct index_finding {
 	char *reason;               /* one sentence; owned */
 	char *evidence;             /* JSON object; owned */
 	char *fix, *undo;           /* SQL, statements on lines of their own; owned; NULL = none */
-	bool by_table;              /* object is the table */
+	bool no_fix;                /* another finding has it */
 	double rank;                /* larger = earlier, within a severity */
 	size_t answered;            /* its place in the answer's findings */
 };
@@ -205,6 +215,28 @@ void indexes_sort(const struct index_model *m, struct index_findings *f);
 void indexes_judge_invalid(struct index_model *m, struct index_findings *f);
 /* Exact duplicates, and indexes that another one makes superfluous: prefixes, mirror images. */
 void indexes_judge_duplicates(struct index_model *m, struct index_findings *f);
+
+/* Marks which foreign keys are covered, and what covers them; before indexes_judge_unused(). */
+void indexes_cover_fkeys(struct index_model *m);
+/* Foreign keys without an index. */
+void indexes_judge_fkeys(struct index_model *m, struct index_findings *f);
+/* Whether the deparsed predicate only says that columns of f are not NULL, which a look-up by them implies. */
+bool indexes_predicate_is_implied(const char *predicate, const struct fkey_info *f);
+/* Indexes without use for min_age microseconds; keep_too: also those that must stay, with the reason. After duplicates. */
+void indexes_judge_unused(struct index_model *m, int64_t min_age, bool keep_too, struct index_findings *f);
+/* Why nothing can be said about use at all; NULL = it can. Caller frees. */
+char *indexes_no_verdict(const struct index_model *m, int64_t min_age);
+
+/* --- usage: indexes_usage.c -------------------------------------------------------------------------------- */
+
+/* Adds the scans of a standby. EXIT_USAGE when it is none of this server, or of another database. */
+bool indexes_sample_standby(struct index_model *m, struct inspector *in, const char *database, struct error *err);
+/* When this server was a standby once, its counters miss what the primary did before: moves the begin of the statistics. */
+void indexes_find_promotion(struct inspector *in, struct index_model *m);
+/* The counters of a sample, those of indexes and tables, and the difference to an earlier one. */
+extern const char *const index_counters[];
+void indexes_add_sample(const struct index_model *m, struct sample *s);
+void indexes_compare_samples(struct index_model *m, struct sample *before);
 
 /* Compares the first n columns of two indexes: < 0, 0, > 0. */
 int indexes_compare_keys(const struct index_key *a, const struct index_key *b, size_t n);

@@ -82,7 +82,7 @@ static void want_indexes_of_partitions(struct index_model *m, const struct table
 		if (p->parent != t)
 			continue;
 		for (size_t i = 0; i < p->index_count; i++)
-			m->by_table[p->first_index + i]->wanted = true;
+			m->by_table[p->first_index + i]->wanted = m->by_table[p->first_index + i]->relied_on = true;
 		if (p->has_children)
 			want_indexes_of_partitions(m, p);
 	}

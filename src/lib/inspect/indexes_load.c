@@ -151,7 +151,7 @@ static void read_index(const PGresult *r, int row, struct index_info *i)
 
 static void read_fkey(const PGresult *r, int row, struct fkey_info *f)
 {
-	const char *columns = pg_value(r, row, 4), *operators = pg_value(r, row, 5), *collations = pg_value(r, row, 14);
+	const char *columns = pg_value(r, row, 4), *operators = pg_value(r, row, 5), *collations = pg_value(r, row, 12);
 
 	*f = (struct fkey_info){
 		.oid = (uint32_t)pg_int(r, row, 0),
@@ -163,7 +163,7 @@ static void read_fkey(const PGresult *r, int row, struct fkey_info *f)
 		.delete_action = pg_value(r, row, 7)[0],
 		.update_action = pg_value(r, row, 8)[0],
 		.enforced = pg_bool(r, row, 9),
-		.period = pg_bool(r, row, 11 - 1),
+		.period = pg_bool(r, row, 10),
 	};
 	f->columns = xcalloc(f->column_count + 1, sizeof(*f->columns));
 	f->operators = xcalloc(f->column_count + 1, sizeof(*f->operators));
@@ -189,8 +189,7 @@ static void read_families(struct index_model *m, const PGresult *r)
 
 static void read_server(struct index_model *m, const PGresult *r)
 {
-	m->standbys = pg_int(r, 0, 0);
-	m->idle_slots = pg_int(r, 0, 1);
+	m->standbys = pg_int(r, 0, 0) + pg_int(r, 0, 1);
 	m->node.since = pg_int(r, 0, 2);
 	m->node.guessed = pg_bool(r, 0, 3);
 	m->system_identifier = xstrdup(pg_value(r, 0, 4));
@@ -234,7 +233,7 @@ bool indexes_model_load(struct inspector *in, struct index_model *ret, struct er
 		struct fkey_info *f = vec_push(&ret->fkeys);
 
 		read_fkey(r[FKEYS], row, f);
-		indexes_read_strings(pg_value(r[FKEYS], row, 13), &f->names);
+		indexes_read_strings(pg_value(r[FKEYS], row, 11), &f->names);
 	}
 	read_families(ret, r[FAMILIES]);
 	read_server(ret, r[SERVER]);

@@ -348,6 +348,45 @@ char *indexes_new_name(struct index_model *m, const char *base, const char *suff
 	}
 }
 
+/* --- creating ---------------------------------------------------------------------------------------------- */
+
+/* An index on columns of t, partitions included. */
+static void add_new(struct index_model *m, struct index_finding *x, const char *suffix, const char *tail)
+{
+	const struct table_info *t = x->table;
+	autofree char *name = indexes_new_name(m, t->name, suffix);
+	const struct index_info root = { .name = name };
+	_cleanup_strbuf_ struct strbuf fix = STRBUF_INIT, undo = STRBUF_INIT;
+
+	strbuf_addf(&fix, "CREATE INDEX %s", t->kind == 'p' ? "" : "CONCURRENTLY ");
+	pg_add_ident(&fix, name);
+	strbuf_adds(&fix, t->kind == 'p' ? " ON ONLY " : " ON ");
+	add_table_name(&fix, t);
+	strbuf_addf(&fix, " %s;\n", tail);
+	if (t->kind == 'p')
+		attach_partitions(m, &fix, t, &root, NULL, name, tail);
+	strbuf_adds(&undo, t->kind == 'p' ? "DROP INDEX " : "DROP INDEX CONCURRENTLY ");
+	pg_add_qualified(&undo, t->schema, name);
+	strbuf_adds(&undo, ";\n");
+	x->fix = strbuf_detach(&fix);
+	x->undo = strbuf_detach(&undo);
+}
+
+static void add_fkey_index(struct index_model *m, struct index_finding *x)
+{
+	_cleanup_strbuf_ struct strbuf suffix = STRBUF_INIT, tail = STRBUF_INIT;
+
+	strbuf_addch(&tail, '(');
+	for (size_t k = 0; k < x->fkey->names.len; k++) {
+		strbuf_addf(&suffix, "_%s", x->fkey->names.items[k]);
+		strbuf_adds(&tail, k ? ", " : "");
+		pg_add_ident(&tail, x->fkey->names.items[k]);
+	}
+	strbuf_adds(&suffix, "_idx");
+	strbuf_adds(&tail, ")");
+	add_new(m, x, suffix.buf, tail.buf);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- */
 
 void indexes_add_sql(struct index_model *m, struct index_findings *f)
@@ -369,6 +408,10 @@ void indexes_add_sql(struct index_model *m, struct index_findings *f)
 			break;
 		case VERDICT_ATTACH:
 			add_attach_all(m, x);
+			break;
+		case VERDICT_CREATE:
+			if (x->fkey && !x->no_fix)
+				add_fkey_index(m, x);
 			break;
 		default:
 			break;
