@@ -154,6 +154,8 @@ static bool print(struct run *r, const void *rows, const struct answer *a, struc
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
+	if (r->inspection->text && r->inspection->text(rows, a, &text))
+		return print_text(r->app, &text, err);
 	switch (r->app->report.format) {
 	case FORMAT_NAGIOS:
 		answer_add_nagios(a, &text);

@@ -35,6 +35,9 @@ struct inspection {
 	void *(*collect)(struct look *look, struct error *err);
 	/* Gives the rows to the report; a may be written to the JSON header already. */
 	void (*print)(const void *rows, const struct answer *a, struct report *r);
+	/* The answer as a text of its own instead of rows: fills out and returns true when the command was asked for
+	 * that (a script, say). May be NULL. */
+	bool (*text)(const void *rows, const struct answer *a, struct strbuf *out);
 	void (*release)(void *rows);
 };
 

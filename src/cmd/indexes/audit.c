@@ -11,10 +11,12 @@ struct audit_args {
 	const char *only;
 	int64_t min_size, min_age;
 	struct strvec standbys;
-	bool all;
+	const char *expect;
+	bool all, exact, sql;
 };
 
-static const char *const only_choices[] = { "all", "invalid", "duplicate", "redundant", "unused", "foreign-key", NULL };
+static const char *const only_choices[] = { "all", "invalid", "duplicate", "redundant", "unused", "foreign-key",
+	"missing", "bloat", "expected", NULL };
 
 static const struct option options[] = {
 	OPT_LIST(struct audit_args, schemas, .long_name = "schema", .metavar = "PATTERN", .help = "only tables of schemas that match"),
@@ -28,6 +30,12 @@ static const struct option options[] = {
 		.fallback = "30d", .help = "call an index unused when it was not scanned for TIME; statistics must be that old"),
 	OPT_LIST(struct audit_args, standbys, .long_name = "standby", .metavar = "DSN", .config_key = "indexes.standbys",
 		.help = "count the scans of this standby, too; one for each that streams from the server"),
+	OPT_FLAG(struct audit_args, exact, .long_name = "exact",
+		.help = "measure bloat by reading every B-tree of 1 MiB and more (extension pgstattuple) instead of estimating it"),
+	OPT_PATH(struct audit_args, expect, .long_name = "expect", .metavar = "FILE", .config_key = "indexes.expect",
+		.help = "CREATE INDEX statements, SQL or a YAML list: report those that are missing, invalid or different"),
+	OPT_FLAG(struct audit_args, sql, .long_name = "sql",
+		.help = "print a psql script of the cures, with the way back, instead of the findings"),
 	OPT_FLAG(struct audit_args, all, .long_name = "all",
 		.help = "also show indexes that must stay whether they are used or not, with the reason"),
 	OPT_END,
@@ -58,6 +66,8 @@ static const struct column columns[] = {
 static const struct example examples[] = {
 	{ "dbops indexes audit -d app", "everything that is wrong with the indexes of app" },
 	{ "dbops indexes audit -d app --only duplicate --format json", "one kind, for a program" },
+	{ "dbops indexes audit -d app --expect indexes.sql --only expected --check", "a check that the agreed indexes exist" },
+	{ "dbops indexes audit -d app --sql -o change.sql", "the cures and the way back, to be read and run by psql" },
 	{ NULL, NULL },
 };
 
@@ -65,6 +75,9 @@ struct audit {
 	const struct audit_args *args;
 	struct index_model model;
 	struct index_findings findings;
+	struct expected_indexes expected;
+	size_t no_estimate; /* indexes whose bloat could not be told */
+	char *database;
 };
 
 static void release(void *rows)
@@ -72,6 +85,8 @@ static void release(void *rows)
 	struct audit *a = rows;
 
 	indexes_findings_release(&a->findings);
+	indexes_expected_release(&a->expected);
+	free(a->database);
 	indexes_model_release(&a->model);
 	free(a);
 }
@@ -232,7 +247,57 @@ static void judge(struct audit *a)
 	indexes_judge_duplicates(&a->model, &a->findings);
 	indexes_cover_fkeys(&a->model);
 	indexes_judge_fkeys(&a->model, &a->findings);
+	indexes_judge_missing(&a->model, &a->findings);
 	indexes_judge_unused(&a->model, a->args->min_age * 1000, a->args->all, &a->findings);
+}
+
+static bool look_for_bloat(struct look *look, struct audit *a, struct error *err)
+{
+	if (!is_asked_for(a, INDEX_BLOAT))
+		return true;
+	if (a->args->exact)
+		return indexes_measure_bloat(look->inspector, &a->model, &a->findings, &a->no_estimate, err);
+	return indexes_estimate_bloat(look->inspector, &a->model, &a->findings, &a->no_estimate, err);
+}
+
+static void note_no_estimate(const struct look *look, const struct audit *a)
+{
+	const struct probe *p = &look->inspector->probe;
+	_cleanup_strbuf_ struct strbuf grant = STRBUF_INIT;
+
+	if (!a->no_estimate)
+		return;
+
+	autofree char *what = xasprintf("bloat of %zu index%s", a->no_estimate, a->no_estimate == 1 ? "" : "es");
+
+	strbuf_adds(&grant, "GRANT pg_read_all_data TO ");
+	pg_add_ident(&grant, p->current_user);
+	strbuf_addch(&grant, ';');
+	if (a->args->exact)
+		answer_gap(look->answer, false, what, "a lock or --statement-timeout stood in the way of reading them", NULL);
+	else if (p->reads_data)
+		answer_gap(look->answer, false, what, "their tables have no recent statistics; ANALYZE them", NULL);
+	else
+		answer_gap(look->answer, false, what, "this role does not see the statistics of all tables, or there are none",
+			p->version >= 140000 ? grant.buf : NULL);
+}
+
+/* Everything that needs the server. */
+static bool ask(struct look *look, struct audit *a, struct error *err)
+{
+	if (a->args->expect && !audit_read_expected(a->args->expect, &a->expected, err))
+		return false;
+	if (!indexes_model_load(look->inspector, &a->model, err) || !sample_standbys(look, a, err))
+		return false;
+	indexes_find_promotion(look->inspector, &a->model);
+	if (wants_samples(look->app))
+		compare_samples(look, a);
+	select_tables(a);
+	judge(a);
+	indexes_expect_want(&a->model, &a->expected);
+	if (is_asked_for(a, INDEX_MISSING))
+		indexes_name_statements(look->inspector, &a->findings);
+	return look_for_bloat(look, a, err) && indexes_model_details(look->inspector, &a->model, err);
 }
 
 static void *collect(struct look *look, struct error *err)
@@ -240,20 +305,14 @@ static void *collect(struct look *look, struct error *err)
 	struct audit *a = xcalloc(1, sizeof(*a));
 
 	a->args = look->args;
-	if (!indexes_model_load(look->inspector, &a->model, err) || !sample_standbys(look, a, err)) {
-		release(a);
-		return NULL;
-	}
-	indexes_find_promotion(look->inspector, &a->model);
-	if (wants_samples(look->app))
-		compare_samples(look, a);
-	select_tables(a);
-	judge(a);
-	if (!indexes_model_details(look->inspector, &a->model, err)) {
+	a->database = xstrdup(look->inspector->conn->database);
+	if (!ask(look, a, err)) {
 		release(a);
 		return NULL;
 	}
 	note_no_verdict(a, look->answer);
+	note_no_estimate(look, a);
+	indexes_judge_expected(&a->model, &a->expected, &a->findings);
 	filter(a);
 	indexes_add_sql(&a->model, &a->findings);
 	indexes_sort(&a->model, &a->findings);
@@ -306,6 +365,15 @@ static void print(const void *rows, const struct answer *answer, struct report *
 		print_row(a, &a->findings.items.items[k], answer, r);
 }
 
+static bool script(const void *rows, const struct answer *answer, struct strbuf *out)
+{
+	const struct audit *a = rows;
+
+	if (a->args->sql)
+		indexes_add_script(&a->findings, answer, a->database, out);
+	return a->args->sql;
+}
+
 static const struct inspection inspection = {
 	.name = "indexes",
 	.columns = columns,
@@ -313,11 +381,18 @@ static const struct inspection inspection = {
 	.rows_are_findings = true,
 	.collect = collect,
 	.print = print,
+	.text = script,
 	.release = release,
 };
 
 static bool run(struct app *app, const void *args, struct error *err)
 {
+	const struct audit_args *a = args;
+
+	if (a->sql && (app->watch || app->report.format != FORMAT_TABLE)) {
+		error_set(err, EXIT_USAGE, "--sql prints a script: it excludes --watch and --format");
+		return error_hint(err, "The SQL of each finding is in the members fix and undo of --format json.");
+	}
 	return inspect(app, &inspection, args, err);
 }
 

@@ -227,6 +227,25 @@ void indexes_judge_unused(struct index_model *m, int64_t min_age, bool keep_too,
 /* Why nothing can be said about use at all; NULL = it can. Caller frees. */
 char *indexes_no_verdict(const struct index_model *m, int64_t min_age);
 
+/* Tables that are often read from end to end. */
+void indexes_judge_missing(struct index_model *m, struct index_findings *f);
+/* Adds to those findings which statements of pg_stat_statements name the table, where that can be asked. */
+void indexes_name_statements(struct inspector *in, struct index_findings *f);
+/* Whether query has name as a word. */
+bool indexes_mentions(const char *query, const char *name);
+
+/* B-trees that are larger than they need to be, by the planner's statistics; *ret_unknown grows by those without. */
+bool indexes_estimate_bloat(struct inspector *in, struct index_model *m, struct index_findings *f, size_t *ret_unknown, struct error *err);
+/* The same by reading them with pgstattuple's pgstatindex(). EXIT_NOT_FOUND without the extension, EXIT_PERMISSION. */
+bool indexes_measure_bloat(struct inspector *in, struct index_model *m, struct index_findings *f, size_t *ret_unknown, struct error *err);
+/* Whether bloat of i is looked at: B-trees of 1 MiB and more. */
+bool indexes_may_bloat(const struct index_info *i);
+/* Pages of a B-tree with that many entries of that average width; NAN = cannot be said. */
+double indexes_expected_pages(double rows, double width, bool nullable, double fillfactor, int64_t block_size);
+
+/* The findings' SQL as one psql script with the way back, after they are in the answer. */
+void indexes_add_script(const struct index_findings *f, const struct answer *a, const char *database, struct strbuf *out);
+
 /* --- usage: indexes_usage.c -------------------------------------------------------------------------------- */
 
 /* Adds the scans of a standby. EXIT_USAGE when it is none of this server, or of another database. */

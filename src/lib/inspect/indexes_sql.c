@@ -394,6 +394,10 @@ void indexes_add_sql(struct index_model *m, struct index_findings *f)
 	for (size_t k = 0; k < f->items.len; k++) {
 		struct index_finding *x = &f->items.items[k];
 
+		if (x->kind == INDEX_BLOAT) {
+			add_simple(x, "REINDEX");
+			continue;
+		}
 		switch (x->verdict) {
 		case VERDICT_CANDIDATE:
 		case VERDICT_REVIEW:
