@@ -55,9 +55,9 @@ _dbops_facts()
 		files='--config'
 		;;
 	'dbops indexes audit')
-		options='--schema --table --only --min-size --min-age --standby --all --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--schema --table --only --min-size --min-age --standby --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
-		files='--output -o --since --save --config'
+		options='--schema --table --only --min-size --min-age --standby --exact --expect --sql --all --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--schema --table --only --min-size --min-age --standby --expect --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--expect --output -o --since --save --config'
 		;;
 	'dbops connections')
 		options='--warning --critical --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'

@@ -518,3 +518,149 @@ def test_foreign_keys_of_partitions(audit, place):
     assert found(audit(), "foreign_key") == {} and found(audit(), "invalid") == {}
     run_statements(place, rows["bare.bare_fk"]["undo"])
     assert definitions(place) == before
+
+
+# --- scripts, expected indexes, bloat, sequential scans --------------------------------------------------------
+
+SCRIPT = """
+    CREATE TABLE t (a int, b int, c text, d int, UNIQUE (a)); CREATE INDEX a1 ON t (a); CREATE INDEX b1 ON t (b, a); CREATE INDEX b2 ON t (b);
+    CREATE UNIQUE INDEX u1 ON t (d); ALTER TABLE t ADD CONSTRAINT u2 UNIQUE (d) DEFERRABLE INITIALLY DEFERRED;
+    COMMENT ON INDEX b2 IS E'it''s; a\\ncomment\\\\'; CREATE INDEX e1 ON t (lower(c)); CREATE INDEX dead ON t (c);
+    CREATE TABLE p (k int, v int) PARTITION BY RANGE (k); CREATE TABLE p1 PARTITION OF p DEFAULT;
+    CREATE INDEX pv1 ON p (v); CREATE INDEX pv2 ON p (v);
+    CREATE TABLE child (x int CONSTRAINT fk REFERENCES t (a));
+    CREATE TABLE "h;' --" ("a""; x" int); CREATE INDEX "i1;\n'" ON "h;' --" ("a""; x"); CREATE INDEX "i2;\n'" ON "h;' --" ("a""; x");"""
+
+
+def test_script(audit, dbops_for, place, work):
+    """--sql: psql runs it, afterwards nothing is left to do; with rollback=1 everything is as before, names and comments included."""
+    place.sql(SCRIPT)
+    wait_for_window(place, 0.1)
+    before = definitions(place)
+    todo = [r for r in audit("--min-age=0s")["indexes"] if r["verdict"] not in ("REVIEW", "WAIT")]
+    script = work / "change.sql"
+    script.write_text(dbops_for(place.cluster)("indexes", "audit", "-d", place.name, "--min-age=0s", "--sql").stdout)
+    assert len(todo) == 6 and script.read_text().count("CONCURRENTLY") > 4
+    run = place.cluster.tool("psql", "-X", "-d", place.name, "-f", script)
+    assert "ERROR" not in run.stderr
+    left = [r for r in audit("--min-age=0s")["indexes"] if r["verdict"] not in ("REVIEW", "WAIT")]
+    assert {r["id"] for r in left} <= {"indexes.unused"}, "nothing relies on the survivors any more"
+    changed = definitions(place)
+    assert changed != before and "lower" in str(changed), "what needs a decision is only a comment"
+    place.cluster.tool("psql", "-X", "-v", "rollback=1", "-d", place.name, "-f", script)
+    assert definitions(place) == before
+    wrong = place.cluster.tool("psql", "-X", "-d", "postgres", "-f", script, check=False)
+    assert "for another database" in wrong.stderr and definitions(place) == before
+
+
+def test_script_leaves_out_what_is_accepted(dbops_for, place, work):
+    place.sql("CREATE TABLE t (a int); CREATE INDEX a1 ON t (a); CREATE INDEX a2 ON t (a)")
+    config = work / "accepted.yaml"
+    config.write_text("suppressions:\n  known:\n    finding: indexes.duplicate\n    object: public.a2\n    reason: we know\n")
+    dbops = dbops_for(place.cluster)
+    assert "DROP INDEX" in dbops("indexes", "audit", "-d", place.name, "--only=duplicate", "--sql").stdout
+    assert "DROP INDEX" not in dbops("indexes", "audit", "-d", place.name, "--only=duplicate", "--sql", "--config", config).stdout
+    assert dbops("indexes", "audit", "-d", place.name, "--only=duplicate", "--check", "--config", config).code == 0
+    wrong = dbops("indexes", "audit", "-d", place.name, "--sql", "--format=json", expect=EXIT["usage"])
+    assert "--sql prints a script" in wrong.stderr
+
+
+EXPECTED = """-- the agreed list
+CREATE INDEX CONCURRENTLY IF NOT EXISTS same ON public.t USING btree (a ASC NULLS LAST, b DESC) WHERE (c = 'x');
+create unique index on t (lower(c)) /* another name will do */;
+CREATE INDEX part ON t (b) WHERE c IN ('x', 'y') AND d::int8 <> 4 AND c LIKE 'a%';
+CREATE INDEX stamp ON t (((e AT TIME ZONE 'UTC')::date));
+CREATE INDEX "Quoted;" ON t ("Mixed");
+CREATE INDEX missing ON t
+    (d,   -- a comment; with a semicolon
+     a) INCLUDE (b);
+CREATE INDEX different ON t (a, d);
+CREATE INDEX invalid ON t (d);
+CREATE UNIQUE INDEX not_unique ON t (b, d);
+CREATE INDEX other_where ON t (b, c) WHERE a > 5;
+CREATE INDEX no_table ON nowhere (a);
+"""
+
+
+def test_expected(audit, dbops_for, place, work, server_major):
+    place.sql("""
+        CREATE TABLE t (a int, b int, c varchar(10), d int, e timestamptz, "Mixed" int);
+        CREATE INDEX same ON t (a, b DESC) WHERE c = 'x'; CREATE UNIQUE INDEX lower_c ON t (lower(c));
+        CREATE INDEX part ON t (b) WHERE c IN ('x', 'y') AND d::int8 <> 4 AND c LIKE 'a%'; CREATE INDEX stamp ON t (((e AT TIME ZONE 'UTC')::date));
+        CREATE INDEX "Quoted;" ON t ("Mixed"); CREATE INDEX different ON t (d, a DESC); CREATE INDEX invalid ON t (d); CREATE INDEX not_unique ON t (b, d);
+        CREATE INDEX other_where ON t (b, c) WHERE a > 6;
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'invalid'::regclass""")
+    (work / "list.sql").write_text(EXPECTED)
+    answer = audit("--only=expected", "--expect", work / "list.sql")
+    rows = {r["object"].removeprefix("public."): r for r in answer["indexes"]}
+    assert {k: r["id"].removeprefix("indexes.expected_") for k, r in rows.items()} == {
+        "t.missing": "missing", "different": "different", "invalid": "invalid", "not_unique": "different", "other_where": "different",
+        "nowhere.no_table": "missing"} | ({"stamp": "different"} if server_major == 13 else {})  # timezone('UTC', e) there
+    assert rows["different"]["evidence"]["found"].endswith("(d, a DESC)") and "(a, d)" in rows["different"]["evidence"]["expected"]
+    before = definitions(place)
+    run_statements(place, rows["t.missing"]["fix"])
+    assert "t.missing" not in [r["object"].removeprefix("public.") for r in audit("--only=expected", "--expect", work / "list.sql")["indexes"]]
+    run_statements(place, rows["t.missing"]["undo"])
+    assert definitions(place) == before
+    (work / "list.yaml").write_text("# agreed\n- CREATE INDEX missing ON t (d, a)\n- |\n  CREATE INDEX same ON t (a, b DESC)\n    WHERE c = 'x';\n")
+    dbops = dbops_for(place.cluster)
+    result = dbops("indexes", "audit", "-d", place.name, "--only=expected", "--expect", work / "list.yaml", "--check", expect=EXIT["warning"])
+    assert "WARNING - public.t.missing: it must exist, but does not" in result.stdout
+    for name, text, words in (("a.sql", "CREATE INDEX i ON t (a); DROP TABLE t", "statement 2"), ("b.sql", "CREATE INDEX i ON t ('a", "statement 1"),
+                              ("c.yaml", "indexes: []", "line 1"), ("d.yaml", "- [a", "line"), ("e.yml", "- SELECT 1", "no CREATE INDEX")):
+        (work / name).write_text(text)
+        assert words in dbops("indexes", "audit", "-d", place.name, "--expect", work / name, expect=EXIT["usage"]).stderr
+    dbops("indexes", "audit", "-d", place.name, "--expect", work / "none.sql", expect=EXIT["not_found"])
+
+
+def test_bloat(audit, dbops_for, place):
+    """An estimate says that it is one; --exact measures. Freshly built indexes are not accused, nor any without statistics."""
+    place.sql("""
+        CREATE TABLE t (a int, b text, n name) WITH (autovacuum_enabled = off); CREATE INDEX bloated ON t (a); CREATE INDEX fine ON t (b); CREATE INDEX named ON t (n);
+        INSERT INTO t SELECT g, md5(g::text), 'x' || g FROM generate_series(1, 100000) g;
+        DELETE FROM t WHERE a % 10 <> 0;""")
+    place.sql("VACUUM ANALYZE t")
+    place.sql("REINDEX INDEX fine")
+    place.sql("CREATE TABLE young (a int) WITH (autovacuum_enabled = off); INSERT INTO young SELECT generate_series(1, 100000); CREATE INDEX young_a ON young (a)")
+    answer = audit("--only=bloat")
+    rows = found(answer, "bloat")
+    assert set(rows) == {"bloated"} and rows["bloated"]["severity"] == "info" and rows["bloated"]["verdict"] == "REVIEW"
+    assert 80 < rows["bloated"]["evidence"]["percent"] < 95 and rows["bloated"]["evidence"]["exact"] is False
+    assert answer["gaps"][0]["what"] == "bloat of 1 index" and answer["completeness"] == "partial"
+    dbops = dbops_for(place.cluster)
+    none = dbops("indexes", "audit", "-d", place.name, "--exact", expect=EXIT["not_found"])
+    assert "CREATE EXTENSION pgstattuple" in none.stderr
+    place.sql("CREATE SCHEMA tools; CREATE EXTENSION pgstattuple SCHEMA tools")
+    rows = found(audit("--only=bloat", "--exact"), "bloat")
+    assert set(rows) == {"bloated", "named"} and rows["bloated"]["severity"] == "warning" and rows["bloated"]["evidence"]["exact"] is True
+    run_statements(place, rows["bloated"]["fix"])
+    run_statements(place, rows["named"]["fix"])
+    assert found(audit("--only=bloat", "--exact"), "bloat") == {}
+
+
+def test_bloat_without_rights(dbops_for, place, server_major):
+    """A role that sees no pg_stats gets no estimate, and is told so."""
+    place.sql("""CREATE TABLE t (a int); INSERT INTO t SELECT generate_series(1, 100000); CREATE INDEX i ON t (a); ANALYZE t;
+        DO $$ BEGIN CREATE ROLE blind LOGIN; EXCEPTION WHEN duplicate_object THEN END $$;""")
+    answer = dbops_for(place.cluster).json("indexes", "audit", "-d", place.name, "-U", "blind", "--only=bloat")
+    gap = answer["gaps"][0]
+    assert answer["indexes"] == [] and gap["what"] == "bloat of 1 index"
+    assert gap["grant"] == ('GRANT pg_read_all_data TO "blind";' if server_major >= 14 else None)
+
+
+def test_sequential_scans(audit, place):
+    """Large tables that are read whole, again and again; not small ones, not those read once, partitions as one."""
+    place.sql("""
+        CREATE TABLE often (a int, f text); INSERT INTO often SELECT g, repeat('x', 400) FROM generate_series(1, 30000) g;
+        CREATE TABLE once (a int, f text); INSERT INTO once SELECT g, repeat('x', 400) FROM generate_series(1, 30000) g;
+        CREATE TABLE small (a int); INSERT INTO small SELECT g FROM generate_series(1, 20000) g;
+        CREATE TABLE parts (a int, f text) PARTITION BY RANGE (a);
+        CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (15000); CREATE TABLE parts2 PARTITION OF parts DEFAULT;
+        INSERT INTO parts SELECT g, repeat('x', 400) FROM generate_series(1, 30000) g; ANALYZE""")
+    with place.connect() as c:
+        for table in ["often"] * 25 + ["small"] * 25 + ["parts"] * 25 + ["once"]:
+            c.execute(f"SELECT count(*) FROM {table} WHERE f = 'y'" if table != "small" else "SELECT count(*) FROM small WHERE a = 1")
+    wait_until(lambda: place.value("SELECT sum(seq_scan) FROM pg_stat_all_tables WHERE relname IN ('often', 'parts1', 'parts2')") >= 75, "the scans")
+    rows = found(audit("--only=missing"), "sequential_scans")
+    assert set(rows) == {"often", "parts"} and rows["often"]["severity"] == "info"
+    assert rows["often"]["evidence"]["sequential_scans"] >= 25 and 29000 < rows["often"]["evidence"]["rows_a_scan"] < 31000

@@ -19,15 +19,17 @@
 
 double indexes_expected_pages(double rows, double width, bool nullable, double fillfactor, int64_t block_size)
 {
-	double entry = ALIGNED((int64_t)(nullable ? 16 : 8) + (int64_t)ceil(width)) + 4; /* and its line pointer */
-	double per_page = floor((double)(block_size - PAGE_OVERHEAD) * fillfactor / 100 / entry);
-	double leaves, pages = 1; /* the meta page */
+	int64_t entry = ALIGNED((nullable ? 16 : 8) + (int64_t)ceil(width)) + 4; /* and its line pointer */
+	int64_t room = (int64_t)((double)(block_size - PAGE_OVERHEAD) * fillfactor / 100), per_page = room / entry;
+	int64_t level = (int64_t)rows, pages = 1; /* the meta page */
 
 	if (per_page < 2)
 		return NAN;
-	for (leaves = ceil(rows / per_page); leaves > 1; leaves = ceil(leaves / per_page))
-		pages += leaves;
-	return pages + 1;
+	do {
+		level = (level + per_page - 1) / per_page;
+		pages += level;
+	} while (level > 1);
+	return (double)pages;
 }
 
 bool indexes_may_bloat(const struct index_info *i)

@@ -3,7 +3,7 @@ SELECT i.indexrelid,
        count(w.avg_width),
        coalesce(sum((1 - w.null_frac) * w.avg_width), 0),
        coalesce(bool_or(w.null_frac > 0), false),
-       bool_or(a.atttypid = 'pg_catalog.name'::pg_catalog.regtype),
+       coalesce(bool_or(b.atttypid = 'pg_catalog.name'::pg_catalog.regtype), false),
        coalesce((SELECT o.option_value::float8 FROM pg_catalog.pg_options_to_table(c.reloptions) o WHERE o.option_name = 'fillfactor'), 90)
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
