@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: PostgreSQL
 """partitions archive: a proven copy, and no drop without one."""
+import csv
+import gzip
+import hashlib
 import json
-import threading
+import re
 
 import pytest
 
 from support.runner import EXIT, Dbops
-from support.servers import quoted, wait_until
+from support.servers import Standby, quoted, wait_until
 
+csv.field_size_limit(1 << 30)
 HOSTILE = 'Tr"; DROP\nTABLE x; --'
 MONTH = "('2025-01-01 00:00:00+00') TO ('2025-02-01 00:00:00+00')"
 
@@ -94,7 +98,7 @@ def test_drop_of_a_detached_partition(run, detached, place):
 
 def test_no_drop_without_yes(run, detached, work):
     refused = archive(run, detached, "trades_2025_01", work / "cold", "--drop", expect=EXIT["config"])
-    assert "DROPS" in refused.stderr and exists(detached, "trades_2025_01") and not list((work / "cold").rglob("dbops.json"))
+    assert "drop public.trades_2025_01" in refused.stderr and exists(detached, "trades_2025_01") and not list((work / "cold").rglob("dbops.json"))
     run("partitions", "archive", "-d", detached, "trades_2025_01", "--to", work / "cold", "--drop", "--dry-run")
     assert exists(detached, "trades_2025_01") and not list((work / "cold").rglob("dbops.json"))
 
@@ -197,6 +201,248 @@ def test_refusals(run, detached, work):
     for name, code, words in (("f", "refused", "foreign table"), ("nothing", "not_found", "there is no table")):
         assert words in archive(run, detached, name, work / "cold", expect=EXIT[code]).stderr
     assert "--to PLACE" in run("partitions", "archive", "-d", detached, "trades_2025_01", expect=EXIT["usage"]).stderr
+
+
+
+# ---- attached partitions
+
+def attached(database, table="trades_2025_01"):
+    return database.value("SELECT relispartition FROM pg_class WHERE oid = %s::regclass", table)
+
+
+def ledger(run):
+    path = run.folder / "home/.local/state/dbops/ledger.ndjson"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_drop_of_an_attached_partition(program, work, major):
+    """Detached concurrently, compared, dropped; the ledger has both lines, and the archive brings it back attached."""
+    run = Dbops(program, work, major.env)
+    database = make_trades(major.create_database())
+    before = rows_of(database, "trades")
+    done = archive(run, database, "trades_2025_01", work / "cold", "--drop", "--yes").json
+    assert done["dropped"] and not exists(database, "trades_2025_01") and database.value("SELECT count(*) FROM trades") == 1
+    first, last = ledger(run)
+    assert (first["phase"], last["phase"]) == ("intent", "done")
+    assert {k: last[k] for k in ("action", "table", "parent", "bounds", "rows", "archive", "manifest_sha256", "fingerprint")} == {
+        "action": "drop", "table": "public.trades_2025_01", "parent": "public.trades", "bounds": f"FROM {MONTH}", "rows": 500,
+        "archive": done["url"], "manifest_sha256": done["manifest_sha256"], "fingerprint": done["fingerprint"]}
+    back = restore(run, database, "trades_2025_01", work / "cold", "--attach", "--yes").json
+    assert back["attached"] and rows_of(database, "trades") == before and attached(database)
+    assert bounds(database) == f"FOR VALUES FROM {MONTH}"
+    assert database.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
+    assert database.value("SELECT count(*) FROM pg_constraint WHERE conrelid = 'trades_2025_01'::regclass AND contype = 'c'") == 0
+    database.drop()
+
+
+def bounds(database):
+    """The servers of the tests are in UTC."""
+    return database.value("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE oid = 'trades_2025_01'::regclass")
+
+
+def test_written_through_the_parent_in_between(run, trades, work):
+    """A row that commits while the partition is detached: nothing is dropped, and the partition is attached again with the row in it."""
+    with trades.connect() as writer:
+        writer.execute("BEGIN"), writer.execute("INSERT INTO trades (id, at) VALUES (9999, '2025-01-09')")
+        process = run.start("partitions", "archive", "-d", trades, "trades_2025_01", "--to", work / "cold", "--drop", "--yes", "--lock-timeout", "20s")
+        wait_until(lambda: trades.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%DETACH%%' AND application_name LIKE 'dbops%%' "
+                                        "AND wait_event_type = 'Lock'") or process.poll() is not None, "the detach to wait")
+        writer.execute("COMMIT")
+    failed = run.finish(process, expect=EXIT["busy"])
+    assert "not dropped" in failed.stderr and "attached again" in failed.stderr
+    assert attached(trades) and trades.value("SELECT count(*) FROM trades") == 502
+    assert [e["phase"] for e in ledger(run)] == ["intent", "kept"] and "501 rows, the archive 500" in failed.stderr
+
+
+def test_failed_upload_leaves_it_attached(run, trades, bucket):
+    bucket.server.fault("99 PUT .dat.gz 400:InvalidRequest")
+    archive(run, trades, "trades_2025_01", bucket.url, "--drop", "--yes", expect=range(64, 79))
+    bucket.server.fault()
+    assert attached(trades) and ledger(run) == []
+
+
+def test_plan_is_what_runs(run, cluster, trades, work):
+    """--sql prints it, its digest agrees to it, and nothing happens without."""
+    words = ("partitions", "archive", "-d", trades, "trades_2025_01", "--to", work / "cold", "--drop")
+    script = run(*words, "--sql").stdout
+    for statement in ('DETACH PARTITION "public"."trades_2025_01" CONCURRENTLY', 'LOCK TABLE "public"."trades_2025_01" IN SHARE MODE',
+                      'COPY "public"."trades_2025_01" TO STDOUT', 'DROP TABLE "public"."trades_2025_01"'):
+        assert statement in script
+    assert attached(trades) and not list((work / "cold").rglob("dbops.json"))
+    plan = run(*words, "--dry-run").stdout
+    digest = re.search(r"[0-9a-f]{64}", plan)[0]
+    run(*words, "--apply", digest[::-1], expect=EXIT["config"])
+    run(*words, expect=EXIT["config"])
+    assert attached(trades)
+    run(*words, "--apply", digest)
+    assert not exists(trades, "trades_2025_01")
+
+
+def test_default_partition_needs_consent(run, trades, work):
+    trades.sql("CREATE TABLE rest PARTITION OF trades DEFAULT")
+    words = ("--drop", "--yes")
+    assert "--allow-plain" in archive(run, trades, "trades_2025_01", work / "cold", *words, expect=EXIT["refused"]).stderr
+    assert attached(trades) and not list((work / "cold").rglob("dbops.json"))
+    assert archive(run, trades, "trades_2025_01", work / "cold", *words, "--allow-plain").json["dropped"]
+
+
+def test_rows_that_others_refer_to(run, trades, work):
+    """A foreign key to the partitioned table: refused by the detach, attached as before."""
+    trades.sql("""CREATE TABLE child (id bigint, at timestamptz, FOREIGN KEY (id, at) REFERENCES trades);
+        INSERT INTO child SELECT id, at FROM trades_2025_01 LIMIT 1""")
+    archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes", expect=EXIT["refused"])
+    assert attached(trades) and trades.value("SELECT count(*) FROM trades") == 501
+
+
+HOLD = "holds: {lawsuit: {table: public.trades, rows: \"note = 'note 7'\", reason: case 42}}"
+
+
+def test_hold(run, trades, work):
+    """A hold on rows of the parent keeps the partition that has them, and no other; whatever the command."""
+    (run.folder / "dbops.yaml").write_text(HOLD)
+    held = archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes", expect=EXIT["refused"])
+    assert "case 42" in held.stderr and attached(trades)
+    run("partitions", "drop", "-d", trades, "trades_2025_01", "--without-archive", "--yes", expect=EXIT["refused"])
+    assert archive(run, trades, "trades_2025_02", work / "cold", "--drop", "--yes").json["dropped"]
+    archive(run, trades, "trades_2025_01", work / "cold")
+    (run.folder / "dbops.yaml").unlink()
+    assert run.json("partitions", "drop", "-d", trades, "trades_2025_01", "--archived-in", work / "cold", "--yes")["dropped"]
+
+
+def test_no_drop_on_a_standby(own_cluster, dbops_for, work):
+    primary = own_cluster()
+    make_trades(primary.database("postgres"))
+    standby = Standby(primary)
+    run = dbops_for(standby)
+    assert archive(run, "postgres", "trades_2025_01", work / "cold").json["rows"] == 500
+    assert "standby" in archive(run, "postgres", "trades_2025_01", work / "cold", "--drop", "--yes", expect=EXIT["refused"]).stderr
+    standby.stop()
+
+
+# ---- drop
+
+def drop(run, database, table, *words, **kwargs):
+    return run("partitions", "drop", "-d", database, table, "--format=json", *words, **kwargs)
+
+
+def test_drop_by_an_earlier_archive(run, trades, place):
+    """Only what is archived, whole, and unchanged since."""
+    nothing = drop(run, trades, "trades_2025_01", "--archived-in", place if "s3:" in place else run.folder, "--yes", expect=EXIT["not_found"])
+    assert "no archive" in nothing.stderr
+    done = archive(run, trades, "trades_2025_01", place).json
+    trades.sql("UPDATE trades SET note = 'other' WHERE id = 7")
+    changed = drop(run, trades, "trades_2025_01", "--archived-in", place, "--yes", expect=EXIT["busy"])
+    assert "were changed since" in changed.stderr and attached(trades)
+    trades.sql("UPDATE trades SET note = 'note 7' WHERE id = 7")
+    dropped = drop(run, trades, "trades_2025_01", "--archived-in", place, "--yes").json
+    assert dropped["dropped"] and dropped["archive"] == done["url"] and not exists(trades, "trades_2025_01")
+    assert ledger(run)[-1]["archive"] == done["url"]
+
+
+def test_drop_reads_the_archive_again(run, trades, work):
+    done = archive(run, trades, "trades_2025_01", work / "cold").json
+    (data,) = (work / "cold" / trades.name / done["id"]).glob("*.dat.gz")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    drop(run, trades, "trades_2025_01", "--archived-in", work / "cold", "--yes", expect=EXIT["damaged"])
+    assert attached(trades)
+
+
+def test_archive_of_another_table(run, trades, work):
+    """A table of the same name that came later is not what was archived."""
+    archive(run, trades, "trades_2025_01", work / "cold")
+    trades.sql("DROP TABLE trades_2025_01; CREATE TABLE trades_2025_01 (x int)")
+    drop(run, trades, "trades_2025_01", "--archived-in", work / "cold", "--yes", expect=EXIT["damaged"])
+    assert exists(trades, "trades_2025_01")
+
+
+def test_drop_without_an_archive(run, trades):
+    assert "--archived-in" in drop(run, trades, "trades_2025_01", "--yes", expect=EXIT["usage"]).stderr
+    drop(run, trades, "trades_2025_01", "--without-archive", expect=EXIT["config"])
+    assert attached(trades)
+    assert drop(run, trades, "trades_2025_01", "--without-archive", "--yes").json == {
+        "schema_version": 1, "table": "public.trades_2025_01", "archive": None, "manifest_sha256": None, "dropped": True}
+    assert not exists(trades, "trades_2025_01") and [e["phase"] for e in ledger(run)] == ["intent", "done"]
+
+
+def test_nothing_without_a_ledger(run, trades, work):
+    archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes", "--ledger", work, expect=range(64, 79))
+    assert attached(trades)
+
+
+
+# ---- CSV
+
+def csv_files(place, database, folder):
+    """(description, rows by Python's own reader) of the only export."""
+    if isinstance(place, str) and place.startswith("s3:"):
+        raise AssertionError("download first")
+    (description,) = (folder / database.name / "csv").glob("*.json")
+    data = description.with_suffix("").parent / json.loads(description.read_text())["file"]
+    with gzip.open(data, "rt", encoding="utf-8", newline="") as lines:
+        return json.loads(description.read_text()), hashlib.sha256(data.read_bytes()).hexdigest(), list(csv.reader(lines))
+
+
+@pytest.fixture
+def odd(db):
+    """Values that CSV has to quote: newlines, quotes, NULL beside '', and what looks like an end of data."""
+    db.sql(r"""CREATE TABLE odd (id int, "a,b" text, n numeric, g int GENERATED ALWAYS AS (id * 2) STORED);
+        INSERT INTO odd VALUES (1, E'two\nlines "and" quotes', 1.50), (2, '', NULL), (3, NULL, 0), (4, E'\\.', 1), (5, E'\r\n', 2), (6, 'Größe', 3)""")
+    return db
+
+
+def test_csv(run, odd, place, bucket, work):
+    """Python's csv and gzip read what the server has; the description says what it is."""
+    done = archive(run, odd, "odd", place, "--as", "csv.gz").json
+    folder = work / "cold"
+    if place.startswith("s3:"):
+        bucket.download(work / "down")
+        folder = work / "down" / "cold"
+    description, sha256, rows = csv_files(folder, odd, folder)
+    assert rows[0] == ["id", "a,b", "n", "g"] and len(rows) == 7
+    assert rows[1] == ["1", 'two\nlines "and" quotes', "1.50", "2"] and rows[5][1] == "\r\n" and rows[6][1] == "Größe"
+    assert (description["rows"], description["sha256"], description["table"]) == (6, sha256, "public.odd")
+    assert [c["type"] for c in description["columns"]] == ["integer", "text", "numeric", "integer"]
+    assert done["rows"] == 6 and done["url"].endswith(".csv.gz") and exists(odd, "odd")
+    assert run.json("list", *(["--from", place] if place.startswith("s3") else ["--dir", place]))["backups"] == []
+
+
+def test_csv_with_drop(run, trades, work):
+    done = archive(run, trades, "trades_2025_01", work / "cold", "--as", "csv.gz", "--drop", "--yes").json
+    _, _, rows = csv_files(None, trades, work / "cold")
+    assert done["dropped"] and not exists(trades, "trades_2025_01") and len(rows) == 501 and ledger(run)[-1]["archive"] == done["url"]
+
+
+def test_csv_of_a_large_branch(run, db, work):
+    """Many blocks, a partitioned table, rows of more than a block."""
+    db.sql("""CREATE TABLE t (k int, v text) PARTITION BY LIST (k); CREATE TABLE t_1 PARTITION OF t FOR VALUES IN (1);
+        CREATE TABLE t_2 PARTITION OF t FOR VALUES IN (2);
+        INSERT INTO t SELECT 1 + g % 2, repeat(md5(g::text) || E'\n', 50) FROM generate_series(1, 3000) g;
+        INSERT INTO t SELECT 1, repeat('"', 3000000)""")
+    done = archive(run, db, "t", work / "cold", "--as", "csv.gz", "--drop", "--yes").json
+    _, _, rows = csv_files(None, db, work / "cold")
+    assert done["rows"] == 3001 == len(rows) - 1 and max(len(r[1]) for r in rows) == 3000000
+
+
+def test_csv_written_in_between(run, detached, work):
+    with detached.connect() as writer:
+        writer.execute("BEGIN"), writer.execute("UPDATE trades_2025_01 SET note = 'other' WHERE id = 7")
+        process = run.start("partitions", "archive", "-d", detached, "trades_2025_01", "--to", work / "cold", "--as", "csv.gz", "--drop", "--yes",
+                            "--lock-timeout", "20s")
+        wait_until(lambda: detached.value("SELECT count(*) FROM pg_locks WHERE relation = 'trades_2025_01'::regclass AND NOT granted "
+                                          "AND mode = 'ShareLock'") or process.poll() is not None, "dbops to wait for its lock")
+        writer.execute("COMMIT")
+    assert "were changed since" in run.finish(process, expect=EXIT["busy"]).stderr and exists(detached, "trades_2025_01")
+
+
+@pytest.mark.parametrize("fault", ["99 GET .csv.gz flip", "99 PUT .csv.gz 400:InvalidRequest", "99 PUT .json 400:InvalidRequest"],
+                         ids=["read-back", "rows", "description"])
+def test_csv_that_is_not_whole(run, trades, bucket, fault):
+    bucket.server.fault(fault)
+    archive(run, trades, "trades_2025_01", bucket.url, "--as", "csv.gz", "--drop", "--yes", expect=range(64, 79))
+    bucket.server.fault()
+    assert attached(trades) and bucket.keys() == []
 
 
 # ---- the way back

@@ -2,7 +2,6 @@
 #include "destination.h"
 
 #include "clock.h"
-#include "fs.h"
 #include "hold.h"
 #include "xalloc.h"
 
@@ -33,14 +32,6 @@ bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *r
 	char kind;
 
 	return partition_resolve(c, name, &oid, &kind, err) && archive_subject_load(c, oid, ret, err);
-}
-
-char *archive_url(const struct storage *storage, const struct archive_proof *proof)
-{
-	autofree char *url = fs_join(storage->url, proof->entry.prefix);
-	size_t n = strlen(url);
-
-	return xstrndup(url, n && url[n - 1] == '/' ? n - 1 : n);
 }
 
 bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err)

@@ -13,8 +13,6 @@
 struct storage *open_destination(struct app *app, const char *spec, bool create, int64_t slots, bool *ret_remote, struct error *err);
 /* The table a user means, with all that archive.h wants to know of it. */
 bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *ret, struct error *err);
-/* "s3://bucket/app/20261120…", for people. Caller frees. */
-char *archive_url(const struct storage *storage, const struct archive_proof *proof);
 
 /* As app_confirm(), also satisfied by --apply with this very digest; another digest: EXIT_CONFIG. */
 bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err);
@@ -27,10 +25,11 @@ bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *
 	OPT_PATH(A, ledger, .long_name = "ledger", .metavar = "FILE", .config_key = "partitions.ledger",              \
 		.help = "file that records what is removed (default: ~/.local/state/dbops/ledger.ndjson)")
 
-#define OPT_LOCK_OPTIONS(A)                                                                                             \
-	OPT_DURATION(A, lock_timeout, .long_name = "lock-timeout", .metavar = "TIME", .config_key = "partitions.lock_timeout", \
-		.fallback = "1s", .min = 1, .help = "longest wait for a lock in one attempt; others queue behind it"),          \
-	OPT_DURATION(A, max_wait, .long_name = "max-wait", .metavar = "TIME", .config_key = "partitions.max_wait",            \
-		.fallback = "60s", .min = 0, .help = "give up (status 75) when a lock cannot be had in this time, with all attempts")
+/* As in CHANGE_OPTIONS, for commands without a plan to print. */
+#define OPT_LOCKS(A, timeout, wait)                                                                                                  \
+	OPT_DURATION(A, timeout, .long_name = "lock-timeout", .metavar = "TIME", .config_key = "partitions.lock_timeout",            \
+		.fallback = "1s", .min = 1, .max = 600000, .help = "longest wait for one lock; others queue behind it that long"),   \
+	OPT_DURATION(A, wait, .long_name = "max-wait", .metavar = "TIME", .config_key = "partitions.max_wait", .fallback = "1min",    \
+		.max = 86400000, .help = "go on trying for that long, with growing pauses, when a lock cannot be had")
 
 #endif

@@ -35,7 +35,9 @@ static const struct command *const children[] = {
 	&partitions_detach_command,
 	&partitions_archive_command,
 	&partitions_restore_command,
+	&partitions_drop_command,
 	&partitions_purge_command,
+	&partitions_maintain_command,
 	NULL,
 };
 

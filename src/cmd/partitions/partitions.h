@@ -10,6 +10,8 @@
 #include "model.h"
 
 extern const struct command partitions_archive_command;
+extern const struct command partitions_drop_command;
+extern const struct command partitions_maintain_command;
 extern const struct command partitions_purge_command;
 extern const struct command partitions_restore_command;
 extern const struct command partitions_check_command;

@@ -6,9 +6,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "destination.h"
-#include "hold.h"
-#include "ledger.h"
-#include "partitions.h"
+#include "remove.h"
 
 struct purge_args {
 	const char *column, *older_than, *before, *apply, *ledger;
@@ -34,7 +32,7 @@ static const struct option options[] = {
 		.help = "wait while a standby has more than this to replay; 0 = do not look"),
 	OPT_DURATION(A, pause, .long_name = "pause", .metavar = "TIME", .config_key = "partitions.pause", .fallback = "10ms", .max = 3600000,
 		.help = "rest after each transaction"),
-	OPT_LOCK_OPTIONS(A),
+	OPT_LOCKS(A, lock_timeout, max_wait),
 	OPT_LEDGER(A),
 	OPT_END,
 };
@@ -135,24 +133,8 @@ static bool purge(struct app *app, const struct purge_args *a, struct pg_conn *c
 		.log = &app->log,
 		.cancel = app->cancel,
 	};
-	autofree char *path = ledger_path(a->ledger);
-	struct ledger_entry entry = { .phase = "intent", .action = "purge", .table = p->shown, .condition = p->condition, .rows = -1 };
-	_cleanup_error_ struct error unrecorded = ERROR_INIT;
-	bool ok;
 
-	if (!ledger_append(path, c, &entry, err))
-		return false;
-	ok = purge_run(c, p, &o, result, err);
-	entry.phase = ok ? "done" : "stopped";
-	entry.rows = result->rows;
-	entry.detail = ok ? NULL : err->message;
-	if (!ledger_append(path, c, &entry, &unrecorded)) {
-		log_warning(&app->log, "ledger.failed", "%s", unrecorded.message);
-		app->status = EXIT_WARNING;
-	}
-	if (!ok)
-		log_warning(&app->log, "purge.stopped", "%" PRId64 " rows were deleted before it stopped", result->rows);
-	return ok;
+	return purge_with_ledger(app, c, p, &o, a->ledger, NULL, result, err);
 }
 
 static bool run(struct app *app, const void *data, struct error *err)
@@ -177,12 +159,6 @@ static bool run(struct app *app, const void *data, struct error *err)
 		!held_rows(app, c, request.oid, &held, err) || !purge_prepare(c, &request, &p, err) || !purge_count(c, &p, &rows, err) ||
 		!confirm(app, a, &p, rows, err) || !purge(app, a, c, &p, &result, err))
 		return false;
-	if (result.remaining || (result.lag_unknown && a->max_lag)) {
-		log_warning(&app->log, result.remaining ? "purge.remaining" : "purge.lag_unknown",
-			result.remaining ? "rows are left that somebody has locked, or that a trigger keeps" :
-					   "this role does not see how far the standbys are (it needs pg_monitor), so nothing waited for them");
-		app->status = EXIT_WARNING;
-	}
 	return print_outcome(app, &p, &result, err);
 }
 

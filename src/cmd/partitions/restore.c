@@ -2,14 +2,21 @@
 /* dbops partitions restore - brings an archived partition back, proven, beside its parent or attached. */
 #include "archive_restore.h"
 
+#include <inttypes.h>
+#include "attach.h"
+#include "change.h"
 #include "clock.h"
 #include "destination.h"
-#include "partitions.h"
+#include "partition_apply.h"
+#include "record.h"
+
+#define COMMAND "dbops partitions restore"
 
 struct restore_args {
 	const char *from, *bindir, *database;
-	bool no_owner, no_privileges;
+	bool attach, no_owner, no_privileges;
 	int64_t jobs;
+	struct change_args change;
 };
 
 #define A struct restore_args
@@ -18,6 +25,7 @@ static const struct option options[] = {
 		.help = "folder, s3://BUCKET/PREFIX or remote of the configuration that has the archive"),
 	OPT_STRING(A, database, .long_name = "database", .metavar = "NAME",
 		.help = "the database it was archived from (default: the one of -d)"),
+	OPT_FLAG(A, attach, .long_name = "attach", .help = "attach it to the table it was a partition of, with its bounds"),
 	OPT_GROUP("How"),
 	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "partitions.jobs", .fallback = "2", .min = 1,
 		.max = 128, .help = "connections that load rows and build indexes at once"),
@@ -25,6 +33,7 @@ static const struct option options[] = {
 	OPT_FLAG(A, no_privileges, .short_name = 'x', .long_name = "no-privileges", .help = "no GRANT and REVOKE"),
 	OPT_PATH(A, bindir, .long_name = "pg-bindir", .metavar = "DIR", .env = "DBOPS_PG_BINDIR", .config_key = "pg_bindir",
 		.complete = COMPLETE_DIR, .help = "folder of pg_restore (default: found by the archive's version)"),
+	OPT_LOCKS(A, change.lock_timeout, change.max_wait),
 	OPT_END,
 };
 #undef A
@@ -36,6 +45,7 @@ static const struct operand operands[] = {
 
 static const struct example examples[] = {
 	{ "dbops partitions restore -d app trades_2023_01 --from /archive --yes", "a table of its own again, beside its former parent" },
+	{ "dbops partitions restore -d app trades_2023_01 --from s3://cold/app --attach --yes", "a partition again, with its old bounds" },
 	{ NULL, NULL },
 };
 
@@ -70,7 +80,7 @@ static bool print_text(FILE *out, const struct outcome *o, struct error *err)
 	return true;
 }
 
-static void describe(const struct archive_found *a, const struct pg_conn *c, struct strbuf *out)
+static void describe(const struct archive_found *a, const struct pg_conn *c, bool attach, struct strbuf *out)
 {
 	const struct archive_subject *s = &a->subject;
 
@@ -80,11 +90,73 @@ static void describe(const struct archive_found *a, const struct pg_conn *c, str
 		c->server);
 	if (!s->parent_name)
 		return;
-	strbuf_adds(out, "  it was a partition of ");
+	strbuf_adds(out, attach ? "  and attach it to " : "  it was a partition of ");
 	pg_add_display_name(out, s->parent_schema, s->parent_name);
 	strbuf_addch(out, ' ');
 	bound_add_display(out, &s->bound);
 	strbuf_addch(out, '\n');
+}
+
+/* --- attaching --------------------------------------------------------------------------------------------- */
+
+static bool find_table(struct pg_conn *c, const char *schema, const char *name, uint32_t *ret, struct error *err)
+{
+	_cleanup_result_ PGresult *r = pg_query(c, err,
+		"SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2", 2,
+		(const char *[]){ schema, name });
+
+	if (!r)
+		return false;
+	if (PQntuples(r) != 1) {
+		_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT;
+
+		pg_add_display_name(&shown, schema, name);
+		return error_set(err, EXIT_NOT_FOUND, "there is no table '%s' in database '%s'", shown.buf, c->database);
+	}
+	*ret = (uint32_t)pg_int(r, 0, 0);
+	return true;
+}
+
+/* Before anything is restored: is there something to attach it to? */
+static bool check_parent(struct app *app, struct pg_conn *c, const struct restore_args *a, const struct archive_subject *s,
+	struct change_target *ret, uint32_t *ret_parent, struct error *err)
+{
+	if (!a->attach)
+		return true;
+	if (!s->parent_name) {
+		error_set(err, EXIT_REFUSED, "the archive of '%s' does not say what it was a partition of", s->shown);
+		return error_hint(err, "It was detached before it was archived. Restore it, then: dbops partitions attach");
+	}
+	return find_table(c, s->parent_schema, s->parent_name, ret_parent, err) && change_lock(app, c, &a->change, *ret_parent, ret, err);
+}
+
+static bool plan_attach(struct pg_conn *c, const struct restore_args *a, const struct archive_subject *s, uint32_t parent,
+	struct partition_plan *plan, struct error *err)
+{
+	const struct partition_load load = { .table = parent };
+	struct attach_request request = { .scan_ms = a->change.lock_timeout };
+	_cleanup_record_ struct detach_record record = { 0 };
+	_cleanup_strbuf_ struct strbuf bounds = STRBUF_INIT;
+	_cleanup_model_ struct partition_model m = { 0 };
+
+	bound_add_display(&bounds, &s->bound);
+	request.bounds = bounds.buf;
+	return find_table(c, s->schema, s->name, &request.table, err) && partition_begin(c, err) && partition_model_load(c, &load, &m, err) &&
+	       detach_record_load(c, request.table, &record, err) && partition_plan_attach(c, &m, &request, &record, plan, err) &&
+	       partition_end(c, err);
+}
+
+static bool attach(struct app *app, struct pg_conn *c, const struct restore_args *a, const struct archive_subject *s,
+	const struct change_target *t, uint32_t parent, struct error *err)
+{
+	const struct apply_options o = { .log = &app->log, .cancel = app->cancel, .max_wait_ms = a->change.max_wait };
+	_cleanup_plan_ struct partition_plan plan = { 0 };
+
+	change_plan(&plan, COMMAND, &a->change, t);
+	if (plan_attach(c, a, s, parent, &plan, err) && partition_apply(c, &plan, &o, err))
+		return true;
+	log_warning(&app->log, "partitions.restored", "'%s' is restored and proven, but not attached", s->shown);
+	return false;
 }
 
 static bool run(struct app *app, const void *data, struct error *err)
@@ -96,20 +168,23 @@ static bool run(struct app *app, const void *data, struct error *err)
 	_cleanup_found_ struct archive_found found = { 0 };
 	_cleanup_restore_result_ struct restore_result result = { 0 };
 	_cleanup_strbuf_ struct strbuf plan = STRBUF_INIT;
+	_cleanup_target_ struct change_target t = { 0 };
+	uint32_t parent = 0;
 	bool remote;
 
 	if (!(storage = open_destination(app, a->from, false, a->jobs + 1, &remote, err)) ||
-		!(c = partitions_connect(app, "dbops partitions restore", err)))
+		!(c = change_begin(app, COMMAND, &a->change, err)))
 		return false;
 	if (!pg_refuse_transaction_pooler(c, "a restore", err) ||
 		!archive_find(storage, a->database ? a->database : c->database, app->operands.items[0], &found, err) ||
-		!archive_check_target(c, &found.subject, err))
+		!archive_check_target(c, &found.subject, err) || !check_parent(app, c, a, &found.subject, &t, &parent, err))
 		return false;
-	describe(&found, c, &plan);
-	if (!app_confirm(app, plan.buf, err) || !archive_restore(storage, &found, c, &o, &app->log, app->cancel, &result, err))
+	describe(&found, c, a->attach, &plan);
+	if (!app_confirm(app, plan.buf, err) || !archive_restore(storage, &found, c, &o, &app->log, app->cancel, &result, err) ||
+		(a->attach && !attach(app, c, a, &found.subject, &t, parent, err)))
 		return false;
 
-	const struct outcome outcome = { .found = &found, .result = &result };
+	const struct outcome outcome = { .found = &found, .result = &result, .attached = a->attach };
 
 	if (app->report.format == FORMAT_JSON)
 		return report_document(&app->report, fill, &outcome, err);
@@ -120,7 +195,8 @@ const struct command partitions_restore_command = {
 	.name = "restore",
 	.summary = "bring an archived partition back, proven",
 	.detail = "Restores the newest archive of a table under its old name, with its indexes, constraints, privileges and policies, reads it "
-		  "back, and compares rows and fingerprint with the archive. A table that exists is never touched.",
+		  "back, and compares rows and fingerprint with the archive. A table that exists is never touched. With --attach it then becomes a "
+		  "partition again, with the bounds it had, and without a look at its rows under the lock (see 'dbops partitions attach').",
 	.options = options,
 	.operands = operands,
 	.examples = examples,

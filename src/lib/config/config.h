@@ -139,7 +139,7 @@ bool config_suppression(const struct config *c, const char *name, struct config_
 
 /* A policy of 'dbops partitions maintain': `retention: {NAME: {…}}`. Strings are borrowed; NULL = not set. */
 struct config_retention {
-	const char *name, *table, *database, *keep, *action, *to, *column, *interval, *timezone;
+	const char *name, *table, *database, *keep, *action, *to, *column, *interval, *timezone, *epoch;
 	int64_t batch, ahead;
 };
 extern const struct option config_retention_options[];

@@ -5,6 +5,7 @@
 
 #define KEY(name) .long_name = (name), .config_key = (name)
 
+static const char *const epochs[] = { "none", "s", "ms", "us", "ns", NULL };
 static const char *const actions[] = { "archive", "detach", "drop", "purge", NULL };
 
 #define R struct config_retention
@@ -22,6 +23,8 @@ const struct option config_retention_options[] = {
 	OPT_STRING(R, interval, KEY("interval"), .metavar = "INTERVAL", .help = "width of new partitions; without it none are created"),
 	OPT_INT(R, ahead, KEY("ahead"), .metavar = "N", .fallback = "3", .min = 1, .max = 1000, .help = "how many partitions lie ahead of now"),
 	OPT_STRING(R, timezone, KEY("timezone"), .metavar = "ZONE", .help = "zone in which the bounds of new partitions fall (default: UTC)"),
+	OPT_ENUM(R, epoch, KEY("epoch"), .metavar = "UNIT", .choices = epochs, .fallback = "none",
+		.help = "an integer key counts time since 1970 in this unit"),
 	OPT_END,
 };
 #undef R

@@ -33,8 +33,9 @@ struct archive_subject {
 	char kind;
 	bool attached, detach_pending;
 	uint32_t parent_oid;
-	char *parent_schema, *parent_name, *parent_key; /* "RANGE (at)"; NULL = no partition */
-	struct bound bound;                             /* BOUND_NONE: no partition */
+	/* NULL and BOUND_NONE: no partition. Of a detached one what the detach recorded, without the key. */
+	char *parent_schema, *parent_name, *parent_key; /* "RANGE (at)" */
+	struct bound bound;
 	char *database, *system_identifier;             /* of a record only */
 	struct { struct archive_table *items; size_t len, alloc; } tables; /* itself first */
 };
@@ -65,10 +66,20 @@ struct archive_options {
 bool archive_export(const struct archive_options *o, const struct archive_subject *s, const struct pg_conn *c, struct log *log,
 	const struct cancel *cancel, char **ret_id, struct error *err);
 
+/* What a statement must still give for the table to be what was archived. */
+struct archive_check {
+	char *copy, *shown; /* COPY … TO STDOUT; the table, for people */
+	bool header;        /* the first row is none */
+	int64_t rows;
+	struct fingerprint fingerprint;
+};
+
 /* An archive that was read back. */
 struct archive_proof {
-	struct backup_entry entry;      /* with its tables */
-	int64_t rows, raw_bytes;
+	char *id, *url;                 /* url: "s3://bucket/app/20261120…" */
+	char *encoding;                 /* client_encoding of the checks; NULL = the database's */
+	struct { struct archive_check *items; size_t len, alloc; } checks;
+	int64_t rows, raw_bytes, stored_bytes;
 	struct fingerprint fingerprint; /* of all tables together */
 	char *manifest_sha256;          /* names the archive in the ledger: it holds the hashes of everything else */
 	double seconds;

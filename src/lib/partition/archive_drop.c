@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include "clock.h"
+#include "copy_rows.h"
 #include "session.h"
 
 #define PAUSE_MIN_MS 100
@@ -24,7 +25,7 @@ static bool changed(const struct drop *d, const char *what, struct error *err)
 	error_set(err, EXIT_BUSY, "'%s' is not what was archived any more; it was not dropped", d->s->shown);
 	error_detail(err, "%s.", what);
 	return error_hint(err, "Archive '%s' is whole and holds the state of its snapshot. Find out who writes to the table, then archive it again.",
-		d->proof->entry.id);
+		d->proof->id);
 }
 
 /* --- locks ------------------------------------------------------------------------------------------------- */
@@ -72,101 +73,64 @@ static bool run_patiently(const struct drop *d, const char *sql, const char *wha
 
 /* --- reading ----------------------------------------------------------------------------------------------- */
 
-/* Waits until a row may be there; a stop request ends the session's statement. */
-static bool wait_for_rows(const struct drop *d, struct error *err)
-{
-	struct pollfd fds[2] = {
-		{ .fd = PQsocket(d->c->pg), .events = POLLIN },
-		{ .fd = d->o->cancel ? d->o->cancel->wake_fd : -1, .events = POLLIN },
-	};
+struct reading {
+	struct drop *d;
+	bool skip; /* the next row is a header */
+	int64_t rows;
+	struct fingerprint fingerprint;
+};
 
-	if (poll(fds, 2, -1) < 0 && errno != EINTR)
-		return error_set_errno(err, EXIT_BUG, errno, "cannot wait for the server");
-	if (!cancel_check(d->o->cancel, err)) {
-		pg_interrupt(d->c);
-		return false;
+static bool read_row(void *data, const char *text, size_t len, struct error *err)
+{
+	struct reading *r = data;
+	struct drop *d = r->d;
+
+	(void)err;
+	if (!r->skip) {
+		fingerprint_add_line(&r->fingerprint, text, len - 1);
+		r->rows++;
 	}
-	return PQconsumeInput(d->c->pg) || pg_error(err, d->c, NULL, "cannot read '%s'", d->s->shown);
+	r->skip = false;
+	d->read_bytes += (int64_t)len;
+	if ((r->rows & 1023) == 0)
+		log_progress(d->o->log, "compare", d->read_bytes, d->proof->raw_bytes);
+	return true;
 }
 
-static bool end_copy(const struct drop *d, struct error *err)
+static bool compare_one(struct drop *d, const struct archive_check *check, struct error *err)
 {
-	bool ok = true;
+	struct reading r = { .d = d, .skip = check->header };
 
-	for (PGresult *end; (end = PQgetResult(d->c->pg)); PQclear(end))
-		if (PQresultStatus(end) != PGRES_COMMAND_OK)
-			ok = pg_error(err, d->c, end, "cannot read '%s'", d->s->shown);
-	return ok;
-}
-
-static bool read_rows(struct drop *d, const char *copy, int64_t *ret_rows, struct fingerprint *ret, struct error *err)
-{
-	_cleanup_result_ PGresult *r = PQexec(d->c->pg, copy);
-	char *row;
-	int len;
-
-	if (PQresultStatus(r) != PGRES_COPY_OUT)
-		return pg_error(err, d->c, r, "cannot read '%s'", d->s->shown);
-	while ((len = PQgetCopyData(d->c->pg, &row, 1)) >= 0) {
-		if (len == 0) {
-			log_progress(d->o->log, "compare", d->read_bytes, d->proof->raw_bytes);
-			if (!wait_for_rows(d, err))
-				return false;
-			continue;
-		}
-		fingerprint_add_line(ret, row, (size_t)len - 1);
-		PQfreemem(row);
-		d->read_bytes += len;
-		++*ret_rows;
-	}
-	if (len != -1)
-		return pg_error(err, d->c, NULL, "cannot read '%s'", d->s->shown);
-	return end_copy(d, err);
-}
-
-static bool compare_file(struct drop *d, const struct manifest_file *f, struct error *err)
-{
-	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
-	struct fingerprint found = { 0 };
-	int64_t rows = 0;
-
-	strbuf_adds(&sql, "COPY ");
-	pg_add_qualified(&sql, f->schema, f->name);
-	strbuf_addf(&sql, " %s TO STDOUT", f->columns);
-	if (!read_rows(d, sql.buf, &rows, &found, err))
+	if (!copy_rows(d->c, check->copy, check->shown, d->o->cancel, read_row, &r, err))
 		return false;
-	if (rows == f->rows && fingerprint_equal(&found, &f->fingerprint))
+	if (r.rows == check->rows && fingerprint_equal(&r.fingerprint, &check->fingerprint))
 		return true;
 
-	_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT;
-
-	pg_add_display_name(&shown, f->schema, f->name);
-	autofree char *what = rows == f->rows ? xasprintf("Rows of %s were changed since", shown.buf) :
-						xasprintf("Table %s has %" PRId64 " rows, the archive %" PRId64, shown.buf, rows, f->rows);
+	autofree char *what = r.rows == check->rows ? xasprintf("Rows of %s were changed since", check->shown) :
+		xasprintf("Table %s has %" PRId64 " rows, the archive %" PRId64, check->shown, r.rows, check->rows);
 
 	return changed(d, what, err);
 }
 
 static bool compare(struct drop *d, struct error *err)
 {
-	const struct manifest *m = &d->proof->entry.manifest;
 	autofree char *what = NULL;
 
 	if (!archive_subject_compare(d->c, d->s, &what, err))
 		return false;
 	if (what)
 		return changed(d, what, err);
-	for (size_t i = 0; i < m->tables.len; i++)
-		if (!compare_file(d, &m->tables.items[i], err))
+	for (size_t i = 0; i < d->proof->checks.len; i++)
+		if (!compare_one(d, &d->proof->checks.items[i], err))
 			return false;
-	return true;
+	return d->proof->checks.len > 0 || error_set(err, EXIT_BUG, "there is nothing to compare '%s' with", d->s->shown);
 }
 
 /* --- the transaction --------------------------------------------------------------------------------------- */
 
 static bool begin(const struct drop *d, struct error *err)
 {
-	return session_pin(d->c, d->proof->entry.manifest.encoding, err) &&
+	return session_pin(d->c, d->proof->encoding, err) &&
 	       /* READ COMMITTED: what is read after the lock is everything that was ever committed */
 	       pg_execf(d->c, err, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %" PRId64,
 		       d->o->lock_timeout_ms);
@@ -201,7 +165,7 @@ static bool commit(struct drop *d, bool *ret_unknown, struct error *err)
 		return false;
 	*ret_unknown = true;
 	return error_hint(err, "The connection broke while the drop was committed: look whether '%s' is still there. Archive '%s' is whole.",
-		d->s->shown, d->proof->entry.id);
+		d->s->shown, d->proof->id);
 }
 
 bool archive_drop(struct pg_conn *c, const struct archive_subject *s, const struct archive_proof *proof,
@@ -213,7 +177,7 @@ bool archive_drop(struct pg_conn *c, const struct archive_subject *s, const stru
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
 	*ret_unknown = false;
-	log_info(o->log, "archive.compare", "comparing '%s' with archive %s under a lock", s->shown, proof->entry.id);
+	log_info(o->log, "archive.compare", "comparing '%s' with archive %s under a lock", s->shown, proof->id);
 	if (lock_and_compare(&d, err) && (o->keep || run_patiently(&d, drop, "drop", err)) && commit(&d, ret_unknown, err))
 		return true;
 	pg_exec(c, &ignored, "ROLLBACK");

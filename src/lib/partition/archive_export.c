@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include "clock.h"
 #include "codec.h"
+#include "fs.h"
 #include "verify.h"
 
 char *archive_label(const char *schema, const char *name)
@@ -57,19 +58,32 @@ bool archive_export(const struct archive_options *o, const struct archive_subjec
 
 void archive_proof_release(struct archive_proof *p)
 {
-	backup_entry_release(&p->entry);
+	for (size_t i = 0; i < p->checks.len; i++) {
+		free(p->checks.items[i].copy);
+		free(p->checks.items[i].shown);
+	}
+	vec_release(&p->checks);
+	free(p->id);
+	free(p->url);
+	free(p->encoding);
 	free(p->manifest_sha256);
 	*p = (struct archive_proof){ 0 };
 }
 
-static bool not_proven(const struct archive_proof *p, const char *detail, struct error *err)
+/* An archive while it is proven. */
+struct proving {
+	struct backup_entry entry; /* with its tables */
+	struct archive_proof *ret;
+};
+
+static bool not_proven(const struct proving *p, const char *detail, struct error *err)
 {
 	error_set(err, EXIT_DAMAGED, "archive '%s' does not hold what it should", p->entry.id);
 	error_detail(err, "%s", detail);
 	return error_hint(err, "The table is untouched. Archive it again.");
 }
 
-static bool read_back(struct storage *storage, int64_t jobs, struct log *log, const struct cancel *cancel, struct archive_proof *p,
+static bool read_back(struct storage *storage, int64_t jobs, struct log *log, const struct cancel *cancel, struct proving *p,
 	struct error *err)
 {
 	_cleanup_verify_ struct verify_result found = { 0 };
@@ -84,7 +98,7 @@ static bool read_back(struct storage *storage, int64_t jobs, struct log *log, co
 
 		return not_proven(p, detail, err);
 	}
-	p->seconds = found.seconds;
+	p->ret->seconds = found.seconds;
 	return true;
 }
 
@@ -103,8 +117,22 @@ static const struct manifest_file *rows_of(const struct manifest *m, uint32_t oi
 	return found;
 }
 
+static void add_check(struct archive_proof *p, const struct manifest_file *f)
+{
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT, shown = STRBUF_INIT;
+
+	strbuf_adds(&sql, "COPY ");
+	pg_add_qualified(&sql, f->schema, f->name);
+	strbuf_addf(&sql, " %s TO STDOUT", f->columns);
+	pg_add_display_name(&shown, f->schema, f->name);
+	*vec_push(&p->checks) = (struct archive_check){ strbuf_detach(&sql), strbuf_detach(&shown), false, f->rows, f->fingerprint };
+	p->rows += f->rows;
+	p->raw_bytes += f->raw_bytes;
+	fingerprint_add(&p->fingerprint, &f->fingerprint);
+}
+
 /* A filter that matched too little or too much would be proven, too: so the manifest is compared with the catalog. */
-static bool holds_subject(const struct archive_subject *s, struct archive_proof *p, struct error *err)
+static bool holds_subject(const struct archive_subject *s, struct proving *p, struct error *err)
 {
 	const struct manifest *m = &p->entry.manifest;
 	size_t leaves = 0;
@@ -128,14 +156,12 @@ static bool holds_subject(const struct archive_subject *s, struct archive_proof 
 
 			return not_proven(p, detail, err);
 		}
-		p->rows += f->rows;
-		p->raw_bytes += f->raw_bytes;
-		fingerprint_add(&p->fingerprint, &f->fingerprint);
+		add_check(p->ret, f);
 	}
 	return leaves == m->tables.len || not_proven(p, "It holds other tables as well.", err);
 }
 
-static bool hash_manifest(struct storage *storage, struct archive_proof *p, struct error *err)
+static bool hash_manifest(struct storage *storage, struct proving *p, struct error *err)
 {
 	autofree char *key = backup_key(&p->entry, MANIFEST_NAME);
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, hex = STRBUF_INIT;
@@ -145,29 +171,46 @@ static bool hash_manifest(struct storage *storage, struct archive_proof *p, stru
 		return false;
 	codec_sha256(text.buf, text.len, hash);
 	strbuf_add_hex(&hex, hash, sizeof(hash));
-	p->manifest_sha256 = strbuf_detach(&hex);
+	p->ret->manifest_sha256 = strbuf_detach(&hex);
 	return true;
 }
 
 /* As "dbops verify" does; a proof that cannot be recorded is still a proof. */
-static void record_proof(struct storage *storage, const struct archive_proof *p, struct log *log)
+static void record_proof(struct storage *storage, const struct proving *p, struct log *log)
 {
-	struct verification v = { .at = clock_now_us(), .depth = "full", .ok = true, .seconds = p->seconds };
+	struct verification v = { .at = clock_now_us(), .depth = "full", .ok = true, .seconds = p->ret->seconds };
 	_cleanup_error_ struct error failed = ERROR_INIT;
 
 	if (!backup_store_verification(storage, &p->entry, &v, &failed))
 		log_warning(log, "archive.record", "the result of the proof could not be stored: %s", failed.message);
 }
 
+static void describe(const struct storage *storage, struct proving *p)
+{
+	autofree char *url = fs_join(storage->url, p->entry.prefix);
+	size_t n = strlen(url);
+
+	p->ret->id = xstrdup(p->entry.id);
+	p->ret->url = xstrndup(url, n && url[n - 1] == '/' ? n - 1 : n);
+	p->ret->encoding = xstrdup(p->entry.manifest.encoding);
+	p->ret->stored_bytes = p->entry.manifest.stored_bytes;
+}
+
 bool archive_prove(struct storage *storage, const char *database, const char *id, const struct archive_subject *s, int64_t jobs,
 	struct log *log, const struct cancel *cancel, struct archive_proof *ret, struct error *err)
 {
+	struct proving p = { .ret = ret };
+	bool ok;
+
 	*ret = (struct archive_proof){ 0 };
-	if (!catalog_find(storage, database, id, &ret->entry, err) || !read_back(storage, jobs, log, cancel, ret, err) ||
-		!holds_subject(s, ret, err) || !hash_manifest(storage, ret, err)) {
+	ok = catalog_find(storage, database, id, &p.entry, err) && read_back(storage, jobs, log, cancel, &p, err) && holds_subject(s, &p, err) &&
+	     hash_manifest(storage, &p, err);
+	if (ok) {
+		describe(storage, &p);
+		record_proof(storage, &p, log);
+	} else {
 		archive_proof_release(ret);
-		return false;
 	}
-	record_proof(storage, ret, log);
-	return true;
+	backup_entry_release(&p.entry);
+	return ok;
 }

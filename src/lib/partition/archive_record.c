@@ -13,7 +13,7 @@ void archive_record_write(const struct archive_subject *s, const struct pg_conn 
 	_cleanup_strbuf_ struct strbuf bound = STRBUF_INIT;
 	struct json j = JSON_INIT(out, 2);
 
-	if (s->attached)
+	if (s->parent_name)
 		bound_add_sql(&bound, &s->bound);
 	jsonw_object_begin(&j, NULL);
 	jsonw_int(&j, "schema_version", RECORD_VERSION);

@@ -3,6 +3,7 @@
 #include "archive.h"
 
 #include <inttypes.h>
+#include "record.h"
 
 static void release_tables(struct archive_subject *s)
 {
@@ -80,6 +81,22 @@ static bool load_bound(struct pg_conn *c, struct archive_subject *s, struct erro
 	return bound_parse(pg_value(r, 0, 4), &s->bound, err);
 }
 
+/* What "dbops partitions detach" wrote into the comment of a table that is detached by now. */
+static bool load_record(struct pg_conn *c, struct archive_subject *s, struct error *err)
+{
+	_cleanup_record_ struct detach_record record = { 0 };
+
+	if (s->attached)
+		return true;
+	if (!detach_record_load(c, s->oid, &record, err))
+		return false;
+	if (!record.bounds)
+		return true;
+	s->parent_schema = xstrdup(record.parent_schema);
+	s->parent_name = xstrdup(record.parent_name);
+	return bound_parse(record.bounds, &s->bound, err);
+}
+
 static bool refuse(const struct archive_subject *s, const char *why, const char *hint, struct error *err)
 {
 	error_set(err, EXIT_REFUSED, "'%s' cannot be archived", s->shown);
@@ -120,7 +137,7 @@ static bool load(struct pg_conn *c, struct archive_subject *s, struct error *err
 {
 	_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT, sql = STRBUF_INIT;
 
-	if (!load_tables(c, s, err) || !load_bound(c, s, err))
+	if (!load_tables(c, s, err) || !load_bound(c, s, err) || !load_record(c, s, err))
 		return false;
 	if (!s->tables.len)
 		return error_set(err, EXIT_NOT_FOUND, "the table vanished");
