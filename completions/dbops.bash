@@ -81,7 +81,7 @@ _dbops_facts()
 		files='--file --output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check create attach detach archive restore purge'
+		commands='list check create attach detach archive restore drop purge maintain'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -112,21 +112,33 @@ _dbops_facts()
 		files='--config'
 		;;
 	'dbops partitions archive')
-		options='--to --drop --jobs --compress --lock-timeout --max-wait --pg-bindir --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--to --jobs -j --compress -Z --lock-timeout --max-wait --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
-		files='--ca-file --config'
+		options='--to --as --drop --allow-plain --ledger --jobs --compress --pg-bindir --sql --apply --lock-timeout --max-wait --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--to --as --ledger --jobs -j --compress -Z --pg-bindir --apply --lock-timeout --max-wait --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ledger --ca-file --config'
 		folders='--to --pg-bindir'
 		;;
 	'dbops partitions restore')
-		options='--from --database --jobs --no-owner --no-privileges --pg-bindir --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--from --database --jobs -j --pg-bindir --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		options='--from --database --attach --jobs --no-owner --no-privileges --pg-bindir --lock-timeout --max-wait --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--from --database --jobs -j --pg-bindir --lock-timeout --max-wait --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ca-file --config'
 		folders='--from --pg-bindir'
+		;;
+	'dbops partitions drop')
+		options='--archived-in --without-archive --allow-plain --ledger --jobs --sql --apply --lock-timeout --max-wait --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--archived-in --ledger --jobs -j --apply --lock-timeout --max-wait --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ledger --ca-file --config'
+		folders='--archived-in'
 		;;
 	'dbops partitions purge')
 		options='--column --older-than --before --allow-cascade --apply --batch --max-lag --pause --lock-timeout --max-wait --ledger --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--column --older-than --before --apply --batch --max-lag --pause --lock-timeout --max-wait --ledger --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ledger --config'
+		;;
+	'dbops partitions maintain')
+		options='--policies --to --no-check --allow-plain --ledger --jobs --max-lag --pg-bindir --sql --apply --lock-timeout --max-wait --format --dry-run --yes --ca-file --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--policies --to --ledger --jobs -j --max-lag --pg-bindir --apply --lock-timeout --max-wait --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--ledger --ca-file --config'
+		folders='--to --pg-bindir'
 		;;
 	'dbops config')
 		commands='show check'
