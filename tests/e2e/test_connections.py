@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: PostgreSQL
+"""dbops connections against real servers: capacity and limits as the server itself enforces them, groups, what is stuck."""
+import contextlib
+import json
+import threading
+
+import psycopg
+import pytest
+
+from support import servers
+from support.runner import EXIT
+from support.servers import quoted, wait_until
+
+HOSTILE = 'Ro"l;e\nx'
+
+
+@pytest.fixture(scope="module")
+def full(request):
+    """full(major): a server with few slots, of its own because tests fill it."""
+    started = {}
+    bindirs, embedded = servers.postgres_bindirs(), servers.embedded_bindirs()
+
+    def get(major):
+        if major not in started:
+            options = {"max_connections": "20", "superuser_reserved_connections": "2", "max_wal_senders": "4",
+                       "max_prepared_transactions": "5", "idle_in_transaction_session_timeout": "0"}
+            if major >= 16:
+                options["reserved_connections"] = "3"
+            clients = bindirs.get(15) or next(iter(bindirs.values()))
+            started[major] = servers.Cluster(bindirs.get(major) or embedded[major], major, options=options, clients=clients,
+                                             initdb=("-E", "UTF8", "--no-locale"))
+            started[major].sql("CREATE ROLE app LOGIN")
+        return started[major]
+
+    yield get
+    for cluster in started.values():
+        cluster.stop()
+
+
+def connect(cluster, user="app", database="postgres", **kwargs):
+    """A session, as soon as the slot of one that has just ended is free."""
+    def attempt():
+        with contextlib.suppress(psycopg.OperationalError):
+            return psycopg.connect(cluster.conninfo(database, user), autocommit=True, **kwargs)
+    return wait_until(attempt, "a free slot")
+
+
+@contextlib.contextmanager
+def sessions(cluster, count, user="app", database="postgres", **kwargs):
+    """count open sessions."""
+    with contextlib.ExitStack() as stack:
+        opened = [connect(cluster, user, database, **kwargs) for _ in range(count)]
+        for connection in opened:
+            stack.callback(connection.close)
+        yield opened
+
+
+def settled(cluster):
+    """Waits until no client session of an earlier test is left."""
+    wait_until(lambda: cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type IN ('client backend', 'walsender') AND pid <> pg_backend_pid()")[0][0] == 0,
+               "the server to be empty")
+
+
+def rows_of(answer, kind):
+    return {r["name"]: r for r in answer["connections"] if r["kind"] == kind}
+
+
+def test_capacity_is_what_the_server_enforces(full, dbops_for, server_major):
+    """An ordinary role is refused exactly when dbops says 100 %; a walsender takes no such slot."""
+    cluster = full(server_major)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+    capacity = 20 - 2 - (3 if server_major >= 16 else 0)
+    with sessions(cluster, capacity - 1), contextlib.ExitStack() as stack:
+        walsender = stack.enter_context(psycopg.connect(cluster.conninfo("postgres", "postgres") + " replication=database", autocommit=True))
+        assert walsender.info.transaction_status == 0
+        root = dbops.json("connections", "--by", "role")["connections"][0]
+        assert (root["kind"], root["sessions"], root["limit"], root["headroom"]) == ("server", capacity - 1, capacity, 1)
+        with sessions(cluster, 1):
+            root = dbops.json("connections")["connections"][0]
+            assert (root["sessions"], root["used"], root["headroom"]) == (capacity, 100, 0)
+            with pytest.raises(psycopg.OperationalError, match="reserved"):
+                psycopg.connect(cluster.conninfo("postgres", "app"))
+            result = dbops("connections", "--check", expect=EXIT["critical"])
+            assert "connections.capacity" in result.stdout
+
+
+def can_connect(cluster, user, database="postgres"):
+    try:
+        psycopg.connect(cluster.conninfo(database, user)).close()
+        return True
+    except psycopg.OperationalError as e:
+        assert "too many connections" in str(e), e
+        return False
+
+
+def test_limits_of_roles_and_databases(full, dbops_for, server_major):
+    """What counts towards a limit is what the server counts: no walsenders, and superusers are exempt."""
+    cluster = full(server_major)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+    cluster.sql(f"CREATE ROLE {quoted(HOSTILE)} LOGIN REPLICATION CONNECTION LIMIT 2")
+    cluster.sql("CREATE ROLE boss LOGIN SUPERUSER CONNECTION LIMIT 1")
+    cluster.sql("CREATE DATABASE small CONNECTION LIMIT 4")
+    try:
+        with sessions(cluster, 1, HOSTILE, "small"), sessions(cluster, 2, "boss"), \
+                psycopg.connect(cluster.conninfo("small", HOSTILE) + " replication=database", autocommit=True):
+            answer = dbops.json("connections", "--by", "role")
+            role, database = rows_of(answer, "role limit"), rows_of(answer, "database limit")
+            assert set(role) == {HOSTILE}, "a superuser is exempt"
+            assert role[HOSTILE]["limit"] == 2 and role[HOSTILE]["headroom"] == 1 and role[HOSTILE]["sessions"] == 1
+            assert database["small"]["limit"] == 4 and database["small"]["sessions"] == 1
+            wait_until(lambda: can_connect(cluster, HOSTILE), "a slot of the role")
+            group = rows_of(answer, "role")[HOSTILE]
+            assert group["bites"] == "role limit" and group["headroom"] == role[HOSTILE]["headroom"]
+            boss = rows_of(answer, "role")["boss"]
+            assert boss["bites"] == "server" and boss["limit"] is None and boss["headroom"] == 20 - 3
+            kinds = [r["kind"] for r in answer["connections"]]
+            assert kinds[:3] == ["server", "role limit", "database limit"], "tightest first"
+            with sessions(cluster, 1, HOSTILE):
+                assert not can_connect(cluster, HOSTILE)
+                result = dbops("connections", "--check", expect=EXIT["critical"])
+                assert "connections.limit" in result.stdout
+    finally:
+        settled(cluster)
+        cluster.sql("DROP DATABASE small WITH (FORCE)")
+        cluster.sql(f"DROP ROLE {quoted(HOSTILE)}")
+        cluster.sql("DROP ROLE boss")
+
+
+def test_groups(full, dbops_for, server_major):
+    cluster = full(server_major)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+    with sessions(cluster, 2, application_name="web"), sessions(cluster, 1, application_name="W|\"rker") as workers, \
+            sessions(cluster, 2, "postgres", application_name="web") as admins:
+        workers[0].execute("BEGIN")
+        workers[0].execute("SELECT 1")
+        admins[0].execute("CREATE TABLE IF NOT EXISTS held ()")
+        admins[0].execute("BEGIN")
+        admins[0].execute("LOCK TABLE held")
+        waiter = threading.Thread(target=lambda: admins[1].execute("SELECT * FROM held"))
+        waiter.start()
+        try:
+            wait_until(lambda: rows_of(dbops.json("connections"), "state").get("active", {}).get("waiting") == 1, "the lock wait")
+            state = rows_of(dbops.json("connections", "--by", "state"), "state")
+            assert {k: v["sessions"] for k, v in state.items()} == {"idle": 2, "idle in transaction": 2, "active": 1}
+            assert state["idle in transaction"]["longest_idle_in_transaction"] >= 0
+            assert state["idle"]["oldest_transaction"] is None
+            application = rows_of(dbops.json("connections", "--by=application"), "application")
+            assert {k: v["sessions"] for k, v in application.items()} == {"web": 4, 'W|"rker': 1}
+            assert application["web"]["waiting"] == 1 and application["web"]["idle_in_transaction"] == 1
+            role = rows_of(dbops.json("connections", "--by=role"), "role")
+            assert {k: v["sessions"] for k, v in role.items()} == {"app": 3, "postgres": 2}
+            assert rows_of(dbops.json("connections", "--by=database"), "database")["postgres"]["sessions"] == 5
+            assert rows_of(dbops.json("connections", "--by=client"), "client")[None]["sessions"] == 5
+            listed = dbops.json("connections", "--by=session")["connections"]
+            assert len(listed) == 5 and {r["state"] for r in listed} == {"idle", "idle in transaction", "active"}
+            assert {r["wait"] for r in listed} >= {"Lock:relation"}
+        finally:
+            admins[0].execute("ROLLBACK")
+            waiter.join()
+
+
+def test_stuck_sessions_are_findings(full, dbops_for, server_major):
+    """Idle in transaction, a long transaction, and every holder of an old xmin, each with the SQL that ends it."""
+    cluster = full(server_major)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+    with sessions(cluster, 2) as (idle, busy):
+        cluster.sql("SELECT pg_create_logical_replication_slot('left_behind', 'test_decoding')")  # waits for what holds an xid
+        idle.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        idle.execute("SELECT 1")
+        cluster.sql("CREATE TABLE IF NOT EXISTS churn (n int)")
+        with cluster.connect() as c:
+            c.execute("BEGIN")
+            c.execute("INSERT INTO churn VALUES (1)")
+            c.execute("PREPARE TRANSACTION 'it''s stuck'")
+            for _ in range(20):
+                c.execute("SELECT txid_current()")
+        stop = threading.Event()
+        runner = threading.Thread(target=lambda: busy.execute("SELECT pg_advisory_lock(1)"))
+        holder = cluster.connect()
+        holder.execute("SELECT pg_advisory_lock(1)")
+        runner.start()
+        try:
+            wait_until(lambda: cluster.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'"), "the long transaction")
+            result = dbops("connections", "--check", "--format=json", "--idle-warning=0s", "--idle-critical=0", "--transaction-warning=0",
+                           "--transaction-critical=", "--xmin-warning=5", "--xmin-critical=", expect=EXIT["critical"])
+            found = {(f["id"], f["object"]): f for f in result.json["findings"]}
+            stuck = found["connections.idle_in_transaction", f"pid {idle.info.backend_pid}"]
+            assert stuck["severity"] == "critical" and stuck["evidence"]["role"] == "app" and stuck["evidence"]["xmin_age"] >= 20
+            assert found["connections.long_transaction", f"pid {busy.info.backend_pid}"]["severity"] == "warning"
+            assert ("connections.long_transaction", f"pid {idle.info.backend_pid}") not in found
+            assert found["connections.xmin", f"pid {idle.info.backend_pid}"]["fix"] == stuck["fix"]
+            assert found["connections.xmin", "prepared transaction 'it''s stuck'"]["fix"] == "ROLLBACK PREPARED 'it''s stuck';"
+            slot = found["connections.xmin", "replication slot 'left_behind'"]
+            assert slot["fix"] == "SELECT pg_catalog.pg_drop_replication_slot('left_behind');"
+            cluster.sql(found["connections.xmin", "prepared transaction 'it''s stuck'"]["fix"])
+            cluster.sql(slot["fix"])
+            assert cluster.sql(stuck["fix"].replace(f"pid = {idle.info.backend_pid}", "pid = 1")) == []
+            assert cluster.sql(stuck["fix"]) == [(True,)]
+            wait_until(lambda: not dbops.json("connections", "--idle-warning=0")["findings"], "the session to be gone")
+        finally:
+            stop.set()
+            holder.close()
+            runner.join()
+
+
+def test_role_that_may_use_reserved_slots(full, dbops_for):
+    major = max(servers.embedded_bindirs() | servers.postgres_bindirs())
+    assert major >= 16
+    cluster = full(major)
+    settled(cluster)
+    cluster.sql("CREATE ROLE reserve LOGIN IN ROLE pg_use_reserved_connections")
+    try:
+        with sessions(cluster, 1, "reserve"), sessions(cluster, 1):
+            role = rows_of(dbops_for(cluster).json("connections", "--by=role"), "role")
+            assert role["reserve"]["headroom"] == 18 - 2 and role["app"]["headroom"] == 15 - 2
+    finally:
+        settled(cluster)
+        cluster.sql("DROP ROLE reserve")
+
+
+def test_unprivileged_role_gets_an_upper_bound_and_unknown(full, dbops_for, server_major):
+    cluster = full(server_major)
+    settled(cluster)
+    cluster.sql("CREATE ROLE lowly LOGIN")
+    try:
+        with sessions(cluster, 3), psycopg.connect(cluster.conninfo("postgres", "postgres") + " replication=database", autocommit=True):
+            result = dbops_for(cluster)("connections", "-d", "postgres", "-U", "lowly", "--check", "--format=json", expect=EXIT["unknown"])
+            answer = result.json
+            assert answer["completeness"] == "partial" and answer["gaps"][0]["grant"] == 'GRANT pg_monitor TO "lowly";'
+            assert answer["connections"][0]["sessions"] == 4 and answer["connections"][0]["unknown"] == 4
+            assert set(rows_of(answer, "state")) == {"unknown"}, "a hidden session is not idle"
+            cluster.sql(answer["gaps"][0]["grant"])
+            answer = dbops_for(cluster).json("connections", "-d", "postgres", "-U", "lowly", "--check")
+            assert answer["completeness"] == "full" and answer["connections"][0]["sessions"] == 3
+    finally:
+        settled(cluster)
+        cluster.sql("DROP ROLE lowly")
+
+
+def test_colours_of_use(full, dbops_for):
+    """Green, yellow from 50, red above 75 per cent of 18 slots; the bounds can be moved."""
+    cluster = full(15)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+
+    def colour(*words):
+        line = dbops("connections", "--color=always", *words).stdout.splitlines()[1]
+        return {"\x1b[32m": "green", "\x1b[33m": "yellow", "\x1b[31m": "red"}[line[line.index("\x1b["):][:5]]
+
+    with sessions(cluster, 8):
+        assert colour() == "green"
+        assert colour("--yellow=10", "--red=40") == "red"
+        with sessions(cluster, 1):
+            assert colour() == "yellow"
+        with sessions(cluster, 6):
+            assert colour() == "red"
+
+
+def test_json_is_whole(full, dbops_for):
+    answer = dbops_for(full(15)).json("connections")
+    names = {m["name"] for m in answer["metrics"]}
+    assert {"connections", "connections_used", "connections_capacity", "connections_oldest_transaction_seconds"} <= names
+    assert json.dumps(answer)
