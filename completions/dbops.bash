@@ -60,8 +60,8 @@ _dbops_facts()
 		files='--expect --output -o --since --save --config'
 		;;
 	'dbops connections')
-		options='--warning --critical --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--warning --critical --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		options='--by --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --yellow --red --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--by -b --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --yellow --red --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--output -o --config'
 		;;
 	'dbops slow-queries')
