@@ -2,6 +2,7 @@
 """dbops connections against real servers: capacity and limits as the server itself enforces them, groups, what is stuck."""
 import contextlib
 import json
+import re
 import threading
 
 import psycopg
@@ -249,7 +250,7 @@ def test_colours_of_use(full, dbops_for):
 
     def colour(*words):
         line = dbops("connections", "--color=always", *words).stdout.splitlines()[1]
-        return {"\x1b[32m": "green", "\x1b[33m": "yellow", "\x1b[31m": "red"}[line[line.index("\x1b["):][:5]]
+        return {"2": "green", "3": "yellow", "1": "red"}[re.search(r"\x1b\[(?:1;)?3(\d)m", line)[1]]
 
     with sessions(cluster, 8):
         assert colour() == "green"
