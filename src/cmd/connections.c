@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include "commands.h"
+#include "connections_commands.h"
 #include "inspect.h"
 
 struct connections_args {
@@ -290,6 +291,13 @@ static bool run(struct app *app, const void *args, struct error *err)
 	return inspect(app, &inspection, args, err);
 }
 
+static const struct command *const children[] = {
+	&connections_plan_command,
+	&connections_cancel_command,
+	&connections_terminate_command,
+	NULL,
+};
+
 const struct command connections_command = {
 	.name = "connections",
 	.summary = "show how much room is left for connections, who takes it, and what is stuck",
@@ -306,6 +314,7 @@ const struct command connections_command = {
 	.columns = group_columns,
 	.more_columns = more_columns,
 	.examples = examples,
+	.children = children,
 	.args_size = sizeof(struct connections_args),
 	.needs = NEED_SERVER,
 	.flags = COMMAND_ROWS | COMMAND_INSPECT,

@@ -97,13 +97,13 @@ double session_idle_in_transaction(const struct session *s)
 
 bool session_filter_is_empty(const struct session_filter *f)
 {
-	return !f->role.len && !f->database.len && !f->application.len && !f->client.len && !f->state &&
-	       !f->idle_in_transaction && f->older_than <= 0;
+	return !f->role.len && !f->database && !f->application && !f->client && !f->state && !f->idle_in_transaction &&
+	       f->older_than <= 0;
 }
 
-static bool is_one_of(const struct strvec *list, const char *value)
+static bool is_wanted(const char *wanted, const char *value)
 {
-	return !list->len || (value && strvec_contains(list, value));
+	return !wanted || (value && strcmp(wanted, value) == 0);
 }
 
 static bool has_state(const struct session *s, const char *name)
@@ -115,8 +115,9 @@ static bool has_state(const struct session *s, const char *name)
 
 bool session_matches(const struct session_filter *f, const struct session *s)
 {
-	if (!is_one_of(&f->role, s->role) || !is_one_of(&f->database, s->database) ||
-		!is_one_of(&f->application, s->application) || !is_one_of(&f->client, s->client))
+	if (f->role.len && !(s->role && strvec_contains(&f->role, s->role)))
+		return false;
+	if (!is_wanted(f->database, s->database) || !is_wanted(f->application, s->application) || !is_wanted(f->client, s->client))
 		return false;
 	if ((f->state && !has_state(s, f->state)) || (f->idle_in_transaction && !session_is_idle_in_transaction(s)))
 		return false;

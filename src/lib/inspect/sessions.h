@@ -53,9 +53,10 @@ bool session_is_idle_in_transaction(const struct session *s);
 /* Seconds it has been idle in its transaction; NAN = it is not. */
 double session_idle_in_transaction(const struct session *s);
 
-/* Which sessions are meant; everything that is set must be true. Lists are alternatives; empty = any. */
+/* Which sessions are meant; everything that is set must be true. Roles are alternatives; none = any. */
 struct session_filter {
-	struct strvec role, database, application, client;
+	struct strvec role;
+	const char *database, *application, *client; /* NULL = any */
 	const char *state;       /* of session_state_names; NULL = any. "idle in transaction" means the aborted ones, too */
 	bool idle_in_transaction;
 	double older_than;       /* seconds in this state; 0 = any */
