@@ -60,9 +60,25 @@ _dbops_facts()
 		files='--expect --output -o --since --save --config'
 		;;
 	'dbops connections')
+		commands='plan cancel terminate'
 		options='--by --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --yellow --red --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--by -b --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --yellow --red --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--output -o --config'
+		;;
+	'dbops connections plan')
+		options='--format --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops connections cancel')
+		options='--escalate --expect-start --idle-in-transaction --state --older-than --role --database --application --client --force --wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--escalate --expect-start --state --older-than --role --database --application --client --wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops connections terminate')
+		options='--expect-start --idle-in-transaction --state --older-than --role --database --application --client --force --wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--expect-start --state --older-than --role --database --application --client --wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
 		;;
 	'dbops slow-queries')
 		options='--limit --order --group --min-mean --min-calls --role --all-databases --nested --live --min-duration --explain --slow --warning --critical --warning-rate --critical-rate --warning-age --critical-age --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
