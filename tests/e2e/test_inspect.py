@@ -168,11 +168,11 @@ def test_a_narrow_terminal_gets_one_block_a_row(dbops, db, cluster):
         process, master = on_terminal(dbops, 24, "connections", "-d", db.name, "--color=never")
         text = read_all(master)
         assert process.wait() == 0
-        assert re.search(r"^STATE +\S", text, re.M), text
+        assert re.search(r"^WHAT +\S", text, re.M), text
         process, master = on_terminal(dbops, 200, "connections", "-d", db.name, "--color=always")
         text = read_all(master)
         assert process.wait() == 0
-    assert "\033[" in text and not re.search(r"^STATE +\S+\r$", text, re.M), text
+    assert "\033[" in text and not re.search(r"^WHAT +\S+\r$", text, re.M), text
 
 
 def test_watch_redraws_a_terminal(dbops, db):
