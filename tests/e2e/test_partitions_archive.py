@@ -372,6 +372,27 @@ def test_nothing_without_a_ledger(run, trades, work):
 
 
 
+
+def test_ledger_shows_and_checks(run, trades, work):
+    """What was removed, in rows; a line that was changed, taken out or added shows."""
+    assert run.json("partitions", "ledger") == {"schema_version": 1, "ledger": str(run.folder / "home/.local/state/dbops/ledger.ndjson"),
+                                                "unbroken": True, "lines": []}
+    done = archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes").json
+    drop(run, trades, "trades_2025_02", "--without-archive", "--yes")
+    shown = run.json("partitions", "ledger")["lines"]
+    assert [(e["phase"], e["action"], e["table"], e["rows"], e["archive"]) for e in shown] == [
+        ("done", "drop", "public.trades_2025_01", 500, done["url"]), ("done", "drop", "public.trades_2025_02", None, None)]
+    assert len(run.json("partitions", "ledger", "--all")["lines"]) == 4
+    assert len(run.json("partitions", "ledger", "--of", "public.trades_2025_01")["lines"]) == 1
+    assert len(run.json("partitions", "ledger", "--of", "public.trades")["lines"]) == 2
+    path = run.folder / "home/.local/state/dbops/ledger.ndjson"
+    lines = path.read_text().splitlines(keepends=True)
+    for number, changed in ((3, [lines[0], lines[1].replace('"rows":500', '"rows":499'), *lines[2:]]), (2, [lines[0], *lines[2:]]),
+                            (1, lines[1:]), (3, [*lines[:2], "what?\n", *lines[2:]])):
+        path.write_text("".join(changed))
+        assert f"Line {number} " in run("partitions", "ledger", expect=EXIT["damaged"]).stderr
+
+
 # ---- CSV
 
 def csv_files(place, database, folder):

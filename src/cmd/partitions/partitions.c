@@ -38,6 +38,7 @@ static const struct command *const children[] = {
 	&partitions_drop_command,
 	&partitions_purge_command,
 	&partitions_maintain_command,
+	&partitions_ledger_command,
 	NULL,
 };
 

@@ -11,6 +11,7 @@
 
 extern const struct command partitions_archive_command;
 extern const struct command partitions_drop_command;
+extern const struct command partitions_ledger_command;
 extern const struct command partitions_maintain_command;
 extern const struct command partitions_purge_command;
 extern const struct command partitions_restore_command;

@@ -160,3 +160,13 @@ bool ledger_read(const char *path, struct strvec *ret_lines, size_t *ret_broken,
 	}
 	return true;
 }
+
+char *ledger_member(const char *line, const char *name)
+{
+	json_auto_t *object = json_loads(line, 0, NULL);
+	const json_t *value = json_object_get(object, name);
+
+	if (json_is_integer(value))
+		return xasprintf("%lld", (long long)json_integer_value(value));
+	return xstrdup(json_string_value(value));
+}

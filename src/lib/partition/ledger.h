@@ -33,4 +33,7 @@ bool ledger_append(const char *path, const struct pg_conn *c, const struct ledge
  * fit to the one before it, 0 = none. A missing file is an empty ledger. */
 bool ledger_read(const char *path, struct strvec *ret_lines, size_t *ret_broken, struct error *err);
 
+/* A member of a line as text; NULL when it is null or missing. Caller frees. */
+char *ledger_member(const char *line, const char *name);
+
 #endif
