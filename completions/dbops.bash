@@ -97,7 +97,7 @@ _dbops_facts()
 		files='--file --output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check create attach detach archive restore drop purge maintain'
+		commands='list check create attach detach archive restore drop purge maintain ledger'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -155,6 +155,11 @@ _dbops_facts()
 		values='--policies --to --ledger --jobs -j --max-lag --pg-bindir --apply --lock-timeout --max-wait --format --ca-file --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--ledger --ca-file --config'
 		folders='--to --pg-bindir'
+		;;
+	'dbops partitions ledger')
+		options='--ledger --of --all --format --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--ledger --of --format --config --profile --log-format --progress --color'
+		files='--ledger --config'
 		;;
 	'dbops config')
 		commands='show check'

@@ -22,7 +22,7 @@ function __dbops_path
                 case 'dbops locks'
                     set children forecast
                 case 'dbops partitions'
-                    set children list check create attach detach archive restore drop purge maintain
+                    set children list check create attach detach archive restore drop purge maintain ledger
                 case 'dbops config'
                     set children show check
             end
@@ -511,6 +511,7 @@ complete -c dbops -n '__dbops_at dbops partitions' -a restore -d 'bring an archi
 complete -c dbops -n '__dbops_at dbops partitions' -a drop -d 'drop a partition that is archived, or is not wanted in an archive'
 complete -c dbops -n '__dbops_at dbops partitions' -a purge -d 'delete old rows of a table that is not partitioned, in small batches'
 complete -c dbops -n '__dbops_at dbops partitions' -a maintain -d 'create partitions ahead and remove old ones, by policy'
+complete -c dbops -n '__dbops_at dbops partitions' -a ledger -d 'show what was removed, and whether the ledger is whole'
 complete -c dbops -n '__dbops_at dbops partitions' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
 complete -c dbops -n '__dbops_at dbops partitions' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
 complete -c dbops -n '__dbops_at dbops partitions' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
@@ -803,6 +804,20 @@ complete -c dbops -n '__dbops_at dbops partitions maintain' -l log-format -x -a 
 complete -c dbops -n '__dbops_at dbops partitions maintain' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions maintain' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions maintain' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions ledger
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l ledger -r -F -d 'file that records what is removed (default: ~/.local/state/dbops/ledger.ndjson)'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l of -x -d 'only this table or partition, with its schema, or the partitions of this table'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l all -d 'also the lines that say what was about to be removed'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions ledger' -s '?' -l help -d 'print help and exit'
 
 # dbops config
 complete -c dbops -n '__dbops_at dbops config' -a show -d 'print each setting and where it comes from'
