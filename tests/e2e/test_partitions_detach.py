@@ -270,7 +270,7 @@ def test_foreign_keys(detach, attach, server_db):
     assert server_db.value("SELECT count(*) FROM child") == 1
     plan = detach("p_1", "--format", "json").json
     locks = {(lock["table"], lock["mode"]) for lock in plan["steps"][1]["statements"][0]["locks"]}
-    assert {("public.users", "SHARE ROW EXCLUSIVE"), ("public.child", "SHARE ROW EXCLUSIVE")} <= locks
+    assert {("public.users", "SHARE ROW EXCLUSIVE"), ("public.child", "ACCESS EXCLUSIVE")} <= locks
     with pytest.raises(Exception, match="foreign key"):
         server_db.sql("INSERT INTO p_1 VALUES (5, 99)")
     attach("p_1")
@@ -300,6 +300,49 @@ def test_sql_is_what_runs(detach, attach, run, every_server, trades):
         every_server.tool("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", trades, "-f", run.folder / "plan.sql")
         assert set(bounds(trades, "trades")) ^ before == {"trades_2025_01"}
     assert comment(trades, "trades_2025_01") == "mine,\nreally"
+
+
+def test_locks_that_are_said_are_those_that_are_taken(run, server_db):
+    """The statements of create, attach and detach, run by hand: pg_locks has what the plan says about tables that were there."""
+    server_db.sql("""CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE p (id int PRIMARY KEY, u int REFERENCES users) PARTITION BY RANGE (id);
+        CREATE TABLE p_0 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE child (p int REFERENCES p); CREATE TABLE n (id int PRIMARY KEY, u int);
+        INSERT INTO n VALUES (55); CREATE TABLE q (k int) PARTITION BY LIST (k); CREATE TABLE q_1 PARTITION OF q FOR VALUES IN (1);
+        CREATE TABLE q_rest PARTITION OF q DEFAULT; INSERT INTO q VALUES (7)""")
+    order = ["AccessShare", "RowShare", "RowExclusive", "ShareUpdateExclusive", "Share", "ShareRowExclusive", "Exclusive", "AccessExclusive"]
+    names = dict(zip(["ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE", "ACCESS EXCLUSIVE"], range(8)))
+    plans = [("create", "p", "--interval", "10", "--ahead", "1"), ("attach", "n", "--parent", "p", "--bounds", "FROM (50) TO (60)"), ("detach", "p_0"),
+             ("create", "q", "--values", "7", "--move-default"), ("detach", "q_1", "--allow-plain")]
+    for words in plans:
+        for step in run.json("partitions", words[0], "-d", server_db, *words[1:], "--dry-run")["steps"]:
+            said = {}
+            for lock in [lock for st in step["statements"] for lock in st["locks"]]:
+                said[lock["table"]] = max(said.get(lock["table"], 0), names[lock["mode"]])
+            statements = [st["sql"] for st in step["statements"]]
+            with server_db.connect() as connection:
+                if "CONCURRENTLY" in statements[0]:  # its second transaction is what FINALIZE does
+                    with server_db.connect() as reader:
+                        reader.execute("BEGIN; SELECT 1 FROM p LIMIT 0")
+                        connection.execute("SET lock_timeout = '50ms'")
+                        with pytest.raises(Exception, match="lock timeout"):
+                            connection.execute(statements[0])
+                    connection.execute("SET lock_timeout = 0")
+                    statements = statements[1:]
+                elif "VALIDATE" in statements[0] or "attach" in step["step"]:
+                    server_db.sql("ALTER TABLE n DROP CONSTRAINT IF EXISTS dbops_bounds; ALTER TABLE n ADD CONSTRAINT dbops_bounds CHECK (true)")
+                connection.execute("BEGIN; SET LOCAL search_path = ''")
+                before = {r[0] for r in connection.execute("SELECT c.oid FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace")}
+                for statement in statements:
+                    connection.execute(statement)
+                taken = {}
+                for table, oid, mode in connection.execute("""SELECT l.relation::regclass::text, l.relation, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                        WHERE l.pid = pg_backend_pid() AND c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace"""):
+                    if oid in before:
+                        taken[table] = max(taken.get(table, 0), order.index(mode.removesuffix("Lock")))
+                connection.execute("ROLLBACK")
+            if server_db.cluster.major == 14:  # its ATTACH takes less from tables that refer to the parent
+                said = {t: min(m, taken.get(t, -1)) for t, m in said.items()}
+            weak = {t for t, mode in taken.items() if mode == 0} - said.keys()  # reading along, which nobody waits for
+            assert {t: m for t, m in taken.items() if t not in weak} == said, (words, step["step"])
 
 
 def test_usage(detach, attach, server_db):

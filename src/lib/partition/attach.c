@@ -205,7 +205,7 @@ static void add_attach(struct attacher *a, bool prove, bool drop_check)
 		pg_add_display_name(&name, def->schema, def->name);
 		plan_lock(s, LOCK_ACCESS_EXCLUSIVE, def->oid, name.buf);
 	}
-	related_tables_lock(&a->related, s);
+	related_tables_lock(&a->related, false, s);
 	if (drop_check)
 		plan_add(step, "the bounds say the same from now on", "ALTER TABLE %s DROP CONSTRAINT " CHECK_NAME, a->sql);
 	restore_comment(a, step);

@@ -222,7 +222,7 @@ static void add_attach(struct maker *k, struct plan_step *step, const struct can
 		pg_add_display_name(&shown, k->def->schema, k->def->name);
 		plan_lock(s, LOCK_ACCESS_EXCLUSIVE, k->def->oid, shown.buf);
 	}
-	related_tables_lock(&k->related, s);
+	related_tables_lock(&k->related, false, s);
 }
 
 static bool add_partition(struct maker *k, const struct candidate *cand, bool move, struct error *err)

@@ -158,7 +158,7 @@ static void add_concurrent(struct detacher *d, const struct detach_request *r)
 	s->undo = undo_sql(d);
 	plan_lock(s, LOCK_SHARE_UPDATE_EXCLUSIVE, d->parent->oid, d->parent_shown);
 	plan_lock(s, LOCK_ACCESS_EXCLUSIVE, d->p->oid, d->table_shown);
-	related_tables_lock(&d->related, s);
+	related_tables_lock(&d->related, true, s);
 	/* the writers of tables with foreign keys would queue, so for them the short wait holds */
 	step->wait_ms = d->related.len ? d->plan->lock_timeout_ms : r->wait_ms;
 	plan_add(step, "ends a detach that was interrupted", "ALTER TABLE %s DETACH PARTITION %s FINALIZE", d->parent_sql, d->table_sql);
@@ -178,7 +178,7 @@ static void add_plain(struct detacher *d, const struct partition *def)
 
 		plan_lock(s, LOCK_ACCESS_EXCLUSIVE, def->oid, name);
 	}
-	related_tables_lock(&d->related, s);
+	related_tables_lock(&d->related, true, s);
 	add_record(d, step); /* after it: the parent is locked before its partition, as everywhere */
 }
 
