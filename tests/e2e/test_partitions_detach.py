@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from conftest import BINDIRS
 from support.partitions import Traffic, bounds
 from support.runner import EXIT
 from support.servers import quoted, wait_until
@@ -223,6 +224,38 @@ def test_old_transaction_is_named_before_anything_is_done(detach, trades):
         assert not traffic.errors and traffic.worst < 1 and pending(trades) == [] and comment(trades, "trades_2025_01") == "mine,\nreally"
         reader.execute("ROLLBACK")
     detach("trades_2025_01", "--blocker-age", "10min")
+
+
+def test_a_role_that_cannot_see_sessions(every_server, run, server_db):
+    """The age of another role's transaction is not visible to everybody: it is watched instead. Short ones do not matter."""
+    every_server.sql("DROP ROLE IF EXISTS part_plain"), every_server.sql("CREATE ROLE part_plain LOGIN")
+    server_db.sql("""GRANT CREATE ON SCHEMA public TO part_plain; SET ROLE part_plain; CREATE TABLE p (k int) PARTITION BY LIST (k);
+        CREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p_2 PARTITION OF p FOR VALUES IN (2)""")
+    words = ("partitions", "detach", "-U", "part_plain", "-d", server_db, "p_1", "--yes", "--blocker-age", "200ms", "--max-wait", "300ms")
+    with server_db.connect() as reader:
+        reader.execute("BEGIN; SELECT * FROM p")
+        busy = run(*words, expect=EXIT["busy"])
+        assert f"pid {reader.info.backend_pid}" in busy.stderr and "state not visible" in busy.stderr and pending(server_db) == []
+        reader.execute("ROLLBACK")
+    with Traffic(server_db, "INSERT INTO p VALUES (2)") as traffic:
+        wait_until(lambda: traffic.count > 5, "traffic")
+        run(*words)
+    assert list(bounds(server_db, "p")) == ["p_2"] and not traffic.errors
+
+
+@pytest.mark.parametrize("major", sorted(BINDIRS))
+def test_prepared_transaction_is_named(own_cluster, dbops_for, major):
+    """Nobody is connected, and yet it holds the table for ever."""
+    server = own_cluster(major, options={"max_prepared_transactions": "2"})
+    database = server.database("postgres")
+    database.sql("CREATE TABLE p (k int) PARTITION BY LIST (k); CREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1)")
+    with database.connect() as connection:
+        connection.execute("BEGIN; INSERT INTO p VALUES (1); PREPARE TRANSACTION 'forgotten'")
+    words = ("partitions", "detach", "-d", "postgres", "p_1", "--yes", "--blocker-age", "1ms", "--max-wait", "100ms")
+    busy = dbops_for(server)(*words, expect=EXIT["busy"])
+    assert "forgotten" in busy.stderr and "prepared" in busy.stderr and pending(database) == []
+    database.sql("ROLLBACK PREPARED 'forgotten'")
+    dbops_for(server)(*words)
 
 
 def test_nobody_waits(detach, trades):

@@ -155,23 +155,51 @@ static bool look_at_detach(struct pg_conn *c, const struct plan_step *s, bool *r
 	return r != NULL;
 }
 
-/* Transactions that CONCURRENTLY would wait for, if they are old enough to be likely to last. Autovacuum gives way by itself. */
+/* Who uses a partition or its parent. Without the privilege to see other roles' sessions `since` is NULL; pg_locks itself shows everything
+ * to everybody. Autovacuum gives way by itself. */
+#define USERS_SQL                                                                                                                        \
+	" FROM pg_catalog.pg_locks l CROSS JOIN LATERAL (SELECT l.pid::text AS pid,"                                                      \
+	" coalesce(nullif(a.usename, '') || coalesce(', ' || nullif(a.application_name, ''), ''), a.backend_type, 'session') AS who,"     \
+	" coalesce(a.state, 'state not visible') AS state, a.xact_start AS since FROM pg_catalog.pg_stat_activity a"                      \
+	" WHERE a.pid = l.pid AND a.backend_type IS DISTINCT FROM 'autovacuum worker'"                                                    \
+	/* the virtual transaction of a prepared one is its session's or -1, so its lock on itself must tell */                          \
+	" UNION ALL SELECT 'of prepared transaction', p.gid, 'prepared', p.prepared FROM pg_catalog.pg_prepared_xacts p"                  \
+	" JOIN pg_catalog.pg_locks t ON t.locktype = 'transactionid' AND t.transactionid = p.transaction AND t.pid IS NULL"               \
+	" WHERE l.pid IS NULL AND l.virtualtransaction = t.virtualtransaction) w"                                                         \
+	" WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY ($1::oid[])"                                                   \
+	" AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"                                                                         \
+	" AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
+
+/* Transactions whose age cannot be seen, as an array; those that are still there after blocker_age are old. */
+static char *find_hidden(struct run *run, const char *oids, struct error *err)
+{
+	_cleanup_result_ PGresult *r = pg_query(run->c, err,
+		"SELECT coalesce(pg_catalog.array_agg(DISTINCT l.virtualtransaction), '{}')" USERS_SQL " AND w.since IS NULL", 1, &oids);
+	struct pollfd fd = { .fd = run->o->cancel ? run->o->cancel->wake_fd : -1, .events = POLLIN };
+
+	if (!r)
+		return NULL;
+	if (strcmp(pg_value(r, 0, 0), "{}") != 0 && poll(&fd, 1, (int)run->o->blocker_age_ms) > 0 && !cancel_check(run->o->cancel, err))
+		return NULL;
+	return xstrdup(pg_value(r, 0, 0));
+}
+
+/* Transactions that CONCURRENTLY would wait for, if they are old enough to be likely to last. */
 static bool find_old_transactions(struct run *run, const struct plan_step *s, struct strbuf *out, struct error *err)
 {
 	autofree char *oids = xasprintf("{%" PRIu32 ",%" PRIu32 "}", s->parent, s->oid), *age = xasprintf("%" PRId64, run->o->blocker_age_ms);
+	autofree char *hidden = find_hidden(run, oids, err);
+
+	if (!hidden)
+		return false;
+
 	_cleanup_result_ PGresult *r = pg_query(run->c, err,
 		"SELECT DISTINCT ON (w.since, w.pid) w.pid, w.who, w.state, extract(epoch FROM pg_catalog.clock_timestamp() - w.since), l.mode,"
-		" l.relation::regclass FROM pg_catalog.pg_locks l CROSS JOIN LATERAL (SELECT l.pid::text AS pid,"
-		" coalesce(nullif(a.usename, '') || coalesce(', ' || nullif(a.application_name, ''), ''), a.backend_type) AS who,"
-		" coalesce(a.state, 'state not visible') AS state, a.xact_start AS since FROM pg_catalog.pg_stat_activity a"
-		" WHERE a.pid = l.pid AND a.backend_type IS DISTINCT FROM 'autovacuum worker'"
-		" UNION ALL SELECT 'of prepared transaction', p.gid, 'prepared', p.prepared FROM pg_catalog.pg_prepared_xacts p"
-		" WHERE l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text) w"
-		" WHERE l.locktype = 'relation' AND l.granted AND l.relation = ANY ($1::oid[]) AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()"
-		" AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
-		" AND coalesce(w.since, '-infinity') < pg_catalog.clock_timestamp() - $2::int8 * interval '1 millisecond'"
+		" l.relation::regclass" USERS_SQL
+		" AND (w.since < pg_catalog.clock_timestamp() - $2::int8 * interval '1 millisecond'"
+		" OR (w.since IS NULL AND l.virtualtransaction = ANY ($3::text[])))"
 		" ORDER BY w.since, w.pid, l.mode LIMIT 5",
-		2, (const char *[]){ oids, age });
+		3, (const char *[]){ oids, age, hidden });
 
 	for (int i = 0; r && i < PQntuples(r); i++)
 		add_blocker(out, r, i);
