@@ -38,7 +38,8 @@ void partition_model_release(struct partition_model *m)
 
 /* --- reading ----------------------------------------------------------------------------------------------- */
 
-/* Tables that somebody holds, or waits for, in ACCESS EXCLUSIVE mode: every function that opens a table would queue up there. */
+/* Tables that somebody holds, or waits for, in ACCESS EXCLUSIVE mode: every function that opens a table would queue up there.
+ * To be asked by NOT IN, which is hashed; NOT EXISTS in a lateral query is not, and both sides may have thousands of rows. */
 #define LOCKED_SQL                                                                                                    \
 	" locked AS ("                                                                                                \
 	" SELECT coalesce(i.indrelid, l.relation) AS oid FROM pg_catalog.pg_locks l"                                  \
@@ -57,7 +58,7 @@ static const char tree_sql[] =
 	" SELECT i.inhrelid, i.inhparent, %s FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid)"
 	"SELECT c.oid, t.parent, t.pending, n.nspname, c.relname, pg_catalog.pg_get_userbyid(c.relowner), c.relkind,"
 	" pg_catalog.pg_get_expr(c.relpartbound, 0), c.reltuples::int8, p.partstrat,"
-	" CASE WHEN c.relkind = 'p' AND NOT EXISTS (SELECT 1 FROM locked k WHERE k.oid = c.oid) THEN pg_catalog.pg_get_partkeydef(c.oid) END,"
+	" CASE WHEN c.relkind = 'p' AND c.oid NOT IN (SELECT k.oid FROM locked k) THEN pg_catalog.pg_get_partkeydef(c.oid) END,"
 	" (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)"
 	" FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid"
 	" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
@@ -81,7 +82,7 @@ static const char sizes_sql[] =
 	" + pg_catalog.pg_stat_get_tuples_deleted(w.oid), %s, s.heap = 0"
 	" FROM pg_catalog.unnest($1::oid[]) AS w (oid)"
 	" LEFT JOIN LATERAL (SELECT pg_catalog.pg_total_relation_size(w.oid) AS bytes, pg_catalog.pg_relation_size(w.oid) AS heap"
-	" WHERE NOT EXISTS (SELECT 1 FROM locked k WHERE k.oid = w.oid)) s ON true";
+	" WHERE w.oid NOT IN (SELECT k.oid FROM locked k)) s ON true";
 
 /* The newest of the files of 1 GiB each; there are not more than the total size has room for. */
 static const char last_write_sql[] =
