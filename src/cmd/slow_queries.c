@@ -106,7 +106,8 @@ static void compare(struct look *look, struct slow_rows *rows)
 	look->now->at = inspector_now(look->inspector);
 	/* the reset of the database's own statistics says nothing about these */
 	look->now->stats_reset_at = 0;
-	statements_keep(&rows->statements, look->now);
+	if (look->app->save || look->app->interval || look->app->watch)
+		statements_keep(&rows->statements, look->now);
 	if (!look->before)
 		return;
 	why = sample_incomparable(look->before, look->now);
