@@ -319,6 +319,39 @@ def test_no_drop_on_a_standby(own_cluster, dbops_for, work):
     standby.stop()
 
 
+
+def test_idle_session_is_kept(run, trades, work):
+    """The session that holds the lock idles while others export and prove: no timeout of the server may end it."""
+    trades.sql(f"ALTER DATABASE {quoted(trades.name)} SET idle_session_timeout = '300ms'")
+    assert archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes").json["dropped"]
+    assert restore(run, trades, "trades_2025_01", work / "cold", "--attach", "--yes").json["attached"]
+
+
+def test_detached_by_dbops_comes_back_attached(run, trades, work):
+    """What 'partitions detach' recorded goes into the archive, and serves the way back."""
+    before = rows_of(trades, "trades")
+    trades.sql("COMMENT ON TABLE trades_2025_01 IS 'mine'")
+    run("partitions", "detach", "-d", trades, "trades_2025_01", "--yes")
+    done = archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes").json
+    assert (done["parent"], done["bounds"]) == ("public.trades", f"FROM {MONTH}") and ledger(run)[-1]["parent"] == "public.trades"
+    assert restore(run, trades, "trades_2025_01", work / "cold", "--attach", "--yes").json["attached"]
+    assert rows_of(trades, "trades") == before and trades.value("SELECT obj_description('trades_2025_01'::regclass)") == "mine"
+
+
+def test_attach_without_a_place(run, trades, work):
+    """Told before anything is restored: no parent, no record of one, or something else in its range."""
+    trades.sql("CREATE TABLE plain AS SELECT 1 AS x")
+    archive(run, trades, "plain", work / "cold", "--drop", "--yes")
+    assert "does not say what it was" in restore(run, trades, "plain", work / "cold", "--attach", "--yes", expect=EXIT["refused"]).stderr
+    archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes")
+    trades.sql(f"CREATE TABLE other PARTITION OF trades FOR VALUES FROM {MONTH}")
+    failed = restore(run, trades, "trades_2025_01", work / "cold", "--attach", "--yes", expect=range(64, 79))
+    assert "restored and proven, but not attached" in failed.stderr and trades.value("SELECT count(*) FROM trades_2025_01") == 500
+    trades.sql("DROP TABLE trades, trades_2025_01")
+    assert "no table 'public.trades'" in restore(run, trades, "trades_2025_01", work / "cold", "--attach", "--yes", expect=EXIT["not_found"]).stderr
+    assert not exists(trades, "trades_2025_01")
+
+
 # ---- drop
 
 def drop(run, database, table, *words, **kwargs):

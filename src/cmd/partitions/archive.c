@@ -144,7 +144,7 @@ static struct pg_conn *connect(struct app *app, const struct archive_args *a, st
 {
 	_cleanup_conn_ struct pg_conn *c = a->drop ? change_begin(app, COMMAND, &a->change, err) : partitions_connect(app, COMMAND, err);
 
-	return c && pg_refuse_transaction_pooler(c, "archiving", err) ? steal(c) : NULL;
+	return c && pg_refuse_transaction_pooler(c, "archiving", err) && keep_session(c, err) ? steal(c) : NULL;
 }
 
 static bool print_outcome(struct app *app, const struct outcome *o, struct error *err)

@@ -34,6 +34,11 @@ bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *r
 	return partition_resolve(c, name, &oid, &kind, err) && archive_subject_load(c, oid, ret, err);
 }
 
+bool keep_session(struct pg_conn *c, struct error *err)
+{
+	return c->version < 140000 || pg_exec(c, err, "SET idle_session_timeout = 0");
+}
+
 bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err)
 {
 	bool same = apply && strcmp(apply, digest) == 0;

@@ -14,6 +14,9 @@ struct storage *open_destination(struct app *app, const char *spec, bool create,
 /* The table a user means, with all that archive.h wants to know of it. */
 bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *ret, struct error *err);
 
+/* The session holds the lock against other runs while an archive is made by others, which may take hours: it must not be ended for
+ * being idle. */
+bool keep_session(struct pg_conn *c, struct error *err);
 /* As app_confirm(), also satisfied by --apply with this very digest; another digest: EXIT_CONFIG. */
 bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err);
 /* Refuses when a hold of the configuration keeps the table. */

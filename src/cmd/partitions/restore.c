@@ -175,7 +175,7 @@ static bool run(struct app *app, const void *data, struct error *err)
 	if (!(storage = open_destination(app, a->from, false, a->jobs + 1, &remote, err)) ||
 		!(c = change_begin(app, COMMAND, &a->change, err)))
 		return false;
-	if (!pg_refuse_transaction_pooler(c, "a restore", err) ||
+	if (!pg_refuse_transaction_pooler(c, "a restore", err) || !keep_session(c, err) ||
 		!archive_find(storage, a->database ? a->database : c->database, app->operands.items[0], &found, err) ||
 		!archive_check_target(c, &found.subject, err) || !check_parent(app, c, a, &found.subject, &t, &parent, err))
 		return false;
