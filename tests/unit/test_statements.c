@@ -146,6 +146,55 @@ static void test_differences(void **state)
 	near(now.items.items[0].share + now.items.items[1].share + now.items.items[2].share, 100);
 }
 
+/* A counter that is computed may fall by a rounding. */
+static void test_never_negative(void **state)
+{
+	_cleanup_statements_ struct statements before = READ("queryid=1 calls=2 total_exec_time=2 rows=9"),
+		now = READ("queryid=1 calls=3 total_exec_time=3 rows=5");
+	_cleanup_sample_ struct sample sample = sample_of(&before, 1);
+
+	(void)state;
+	statements_compare(&now, &sample, 1);
+	assert_true(now.items.items[0].v[STATEMENT_ROWS] == 0);
+	assert_true(isnan(now.items.items[0].v[STATEMENT_WAL]));
+}
+
+/* Equal times have no deviation, whatever the subtraction leaves. */
+static void test_no_deviation(void **state)
+{
+	(void)state;
+	for (int i = 1; i < 200; i++) {
+		autofree char *line = xasprintf("queryid=1 calls=%d total_exec_time=%.17g mean_exec_time=%.17g stddev_exec_time=0", i,
+			i * 0.1 * i, i * 0.1);
+		_cleanup_statements_ struct statements s = READ(line);
+
+		assert_true(statement_jitter(&s.items.items[0]) == 0);
+	}
+}
+
+static void test_not_known_is_last(void **state)
+{
+	_cleanup_statements_ struct statements s = READ("queryid=1 calls=1 total_exec_time=900 wal_bytes=- dbops_here=t",
+		"queryid=2 calls=1 total_exec_time=1 wal_bytes=0 dbops_here=t");
+
+	(void)state;
+	filter(&s);
+	statements_order(&s, STATEMENT_ORDER_WAL, 0, 1);
+	assert_int_equal(s.items.items[0].query_id, 2);
+}
+
+static void test_nested_is_a_group_of_its_own(void **state)
+{
+	_cleanup_statements_ struct statements s = READ("queryid=1 calls=1 total_exec_time=9 dbops_here=t toplevel=t query=a",
+		"queryid=1 calls=1 total_exec_time=1 dbops_here=t toplevel=f query=a");
+
+	(void)state;
+	statements_filter(&s, &(struct statement_filter){ .roles = &everybody, .nested = true });
+	s.items.items[0].fingerprint = s.items.items[1].fingerprint = 7;
+	statements_group(&s, STATEMENT_BY_TEXT);
+	assert_int_equal(s.items.len, 2);
+}
+
 /* The deviation of a window, from two cumulative ones. */
 static void test_deviation_of_a_window(void **state)
 {
@@ -360,7 +409,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_hidden), cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_deviation_of_a_window), cmocka_unit_test(test_began_later), cmocka_unit_test(test_reset_of_the_whole),
-		cmocka_unit_test(test_evictions), cmocka_unit_test(test_samples_that_do_not_fit), cmocka_unit_test(test_filter), cmocka_unit_test(test_group_by_text),
+		cmocka_unit_test(test_evictions), cmocka_unit_test(test_never_negative), cmocka_unit_test(test_no_deviation),
+		cmocka_unit_test(test_not_known_is_last), cmocka_unit_test(test_nested_is_a_group_of_its_own), cmocka_unit_test(test_samples_that_do_not_fit), cmocka_unit_test(test_filter), cmocka_unit_test(test_group_by_text),
 		cmocka_unit_test(test_group_of_lost_texts), cmocka_unit_test(test_group_by_role), cmocka_unit_test(test_order),
 		cmocka_unit_test(test_versions), cmocka_unit_test(test_preload),
 	};
