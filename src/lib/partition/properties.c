@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "properties.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 
 static char *value_or_null(const PGresult *r, int row, int col)
@@ -15,7 +16,7 @@ static bool load_table(struct pg_conn *c, const char *oid, struct properties *p,
 	_cleanup_result_ PGresult *r = pg_query(c, err,
 		"SELECT pg_catalog.pg_get_userbyid(c.relowner), current_user, c.relrowsecurity, c.relforcerowsecurity, c.relreplident,"
 		" (SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisreplident LIMIT 1),"
-		" (SELECT t.spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = c.reltablespace)"
+		" (SELECT t.spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = c.reltablespace), pg_catalog.quote_ident(c.relname)"
 		" FROM pg_catalog.pg_class c WHERE c.oid = $1::oid",
 		1, &oid);
 
@@ -23,6 +24,7 @@ static bool load_table(struct pg_conn *c, const char *oid, struct properties *p,
 		return false;
 	if (!PQntuples(r))
 		return error_set(err, EXIT_NOT_FOUND, "the table was dropped in the meantime");
+	p->name = xstrdup(pg_value(r, 0, 7));
 	p->owner = xstrdup(pg_value(r, 0, 0));
 	p->current_user = xstrdup(pg_value(r, 0, 1));
 	p->row_security = pg_bool(r, 0, 2);
@@ -169,6 +171,7 @@ void properties_release(struct properties *p)
 	vec_release(&p->columns);
 	strvec_release(&p->default_grantees);
 	strvec_release(&p->options);
+	free(p->name);
 	free(p->owner);
 	free(p->current_user);
 	free(p->tablespace);
@@ -238,7 +241,32 @@ static void add_grants(const struct properties *p, struct plan_step *step, const
 	}
 }
 
-static char *policy_sql(const struct policy *q, const char *table_sql)
+static bool is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '$' || (c & 0x80);
+}
+
+/* Adds an expression of the parent to hold for table_sql. Within a subquery it names columns by the parent ("t.customer"), quoted if the
+ * name needs it; strings and longer names that end alike are left alone. */
+static void add_expression(struct strbuf *sql, const char *expression, const char *parent, const char *table_sql)
+{
+	size_t len = strlen(parent);
+	bool in_string = false;
+
+	for (const char *s = expression; *s; s++) {
+		char before = s > expression ? s[-1] : ' ';
+
+		in_string ^= *s == '\'';
+		if (!in_string && strncmp(s, parent, len) == 0 && s[len] == '.' && !is_word(before) && before != '.' && before != '"') {
+			strbuf_adds(sql, table_sql);
+			s += len - 1;
+		} else {
+			strbuf_addch(sql, *s);
+		}
+	}
+}
+
+static char *policy_sql(const struct properties *p, const struct policy *q, const char *table_sql)
 {
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 
@@ -249,17 +277,23 @@ static char *policy_sql(const struct policy *q, const char *table_sql)
 		strbuf_adds(&sql, i ? ", " : "");
 		add_role(&sql, q->roles.items[i]);
 	}
-	if (q->using_sql)
-		strbuf_addf(&sql, " USING (%s)", q->using_sql);
-	if (q->check_sql)
-		strbuf_addf(&sql, " WITH CHECK (%s)", q->check_sql);
+	if (q->using_sql) {
+		strbuf_adds(&sql, " USING (");
+		add_expression(&sql, q->using_sql, p->name, table_sql);
+		strbuf_addch(&sql, ')');
+	}
+	if (q->check_sql) {
+		strbuf_adds(&sql, " WITH CHECK (");
+		add_expression(&sql, q->check_sql, p->name, table_sql);
+		strbuf_addch(&sql, ')');
+	}
 	return strbuf_detach(&sql);
 }
 
 static void add_row_security(const struct properties *p, struct plan_step *step, const char *table_sql)
 {
 	for (size_t i = 0; i < p->policies.len; i++)
-		plan_add_take(step, "the parent's policies do not hold for who reads the partition itself", policy_sql(&p->policies.items[i], table_sql));
+		plan_add_take(step, "the parent's policies do not hold for who reads the partition itself", policy_sql(p, &p->policies.items[i], table_sql));
 	if (p->row_security)
 		plan_add(step, "row-level security as the parent has it", "ALTER TABLE %s ENABLE ROW LEVEL SECURITY", table_sql);
 	if (p->force_row_security)

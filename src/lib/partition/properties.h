@@ -34,6 +34,7 @@ struct column_setting {
 
 struct properties {
 	/* of the parent */
+	char *name; /* quoted if it needs to be */
 	char *owner, *current_user;
 	VEC(struct grant) grants;
 	struct strvec default_grantees; /* who gets something by ALTER DEFAULT PRIVILEGES; "" = PUBLIC */
