@@ -39,6 +39,7 @@ static const struct command *const children[] = {
 	&partitions_purge_command,
 	&partitions_maintain_command,
 	&partitions_ledger_command,
+	&partitions_convert_command,
 	NULL,
 };
 

@@ -17,6 +17,7 @@ extern const struct command partitions_purge_command;
 extern const struct command partitions_restore_command;
 extern const struct command partitions_check_command;
 extern const struct command partitions_attach_command;
+extern const struct command partitions_convert_command;
 extern const struct command partitions_create_command;
 extern const struct command partitions_detach_command;
 extern const struct command partitions_list_command;
