@@ -29,6 +29,7 @@ enum epoch_unit partitions_unit(const char *word)
 
 static const struct command *const children[] = {
 	&partitions_list_command,
+	&partitions_convert_command,
 	&partitions_check_command,
 	&partitions_create_command,
 	&partitions_attach_command,
@@ -39,7 +40,6 @@ static const struct command *const children[] = {
 	&partitions_purge_command,
 	&partitions_maintain_command,
 	&partitions_ledger_command,
-	&partitions_convert_command,
 	NULL,
 };
 
