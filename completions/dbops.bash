@@ -97,7 +97,7 @@ _dbops_facts()
 		files='--file --output -o --since --save --config'
 		;;
 	'dbops partitions')
-		commands='list check create attach detach archive restore drop purge maintain ledger'
+		commands='list convert check create attach detach archive restore drop purge maintain ledger'
 		options='--config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--config --profile --log-format --progress --color'
 		files='--config'
@@ -105,6 +105,11 @@ _dbops_facts()
 	'dbops partitions list')
 		options='--format --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops partitions convert')
+		options='--key --interval --timezone --epoch --until --partition --extend-keys --sql --apply --lock-timeout --max-wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--key --interval --timezone --epoch --until --partition --apply --lock-timeout --max-wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--config'
 		;;
 	'dbops partitions check')

@@ -22,7 +22,7 @@ function __dbops_path
                 case 'dbops locks'
                     set children forecast
                 case 'dbops partitions'
-                    set children list check create attach detach archive restore drop purge maintain ledger
+                    set children list convert check create attach detach archive restore drop purge maintain ledger
                 case 'dbops config'
                     set children show check
             end
@@ -502,6 +502,7 @@ complete -c dbops -n '__dbops_at dbops locks forecast' -s '?' -l help -d 'print 
 
 # dbops partitions
 complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
+complete -c dbops -n '__dbops_at dbops partitions' -a convert -d 'make a partitioned table of an ordinary one while it is in use'
 complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT'
 complete -c dbops -n '__dbops_at dbops partitions' -a create -d 'create missing partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a attach -d 'make a table a partition'
@@ -537,6 +538,36 @@ complete -c dbops -n '__dbops_at dbops partitions list' -l log-format -x -a 'tex
 complete -c dbops -n '__dbops_at dbops partitions list' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
 complete -c dbops -n '__dbops_at dbops partitions list' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
 complete -c dbops -n '__dbops_at dbops partitions list' -s '?' -l help -d 'print help and exit'
+
+# dbops partitions convert
+complete -c dbops -n '__dbops_at dbops partitions convert' -a '(__dbops_values)'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l key -x -d 'the column to partition by range: a date, a timestamp, an integer, a version 7 UUID'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l interval -x -d 'width of the partitions to come: \'1 month\', \'7 days\'; a number for integer keys'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l timezone -x -d 'where days and months begin'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l epoch -x -a 'none s ms us ns' -d 'the integer key counts time since 1970 in this unit'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l until -x -d 'upper bound of the first partition; without it the end of the next interval'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l partition -x -d 'name of the first partition, which the table becomes; without it TABLE_old'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l extend-keys -d 'add the partition key to the primary key and to unique constraints that lack it'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l sql -d 'print the SQL that would run, with its locks as comments, and do nothing'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l apply -x -d 'carry the plan out if it is the very one with this digest (of --dry-run or --sql)'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l lock-timeout -x -d 'longest wait for one lock; others queue behind it that long'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l max-wait -x -d 'go on trying for that long, with growing pauses, when a lock cannot be had'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l format -x -a 'table expanded json ndjson csv' -d 'how rows are printed'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'n' -l dry-run -d 'print the plan, change nothing'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'y' -l yes -d 'do it without asking; needed where no terminal can answer'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'd' -l dbname -x -d 'database: a name, a connection string (host=… dbname=…) or a URL (postgres://…)'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'h' -l host -x -d 'server\'s host name or socket directory'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'p' -l port -x -d 'server\'s port'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'U' -l username -x -d 'user to connect as'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'w' -l no-password -d 'never ask for a password, as psql\'s; dbops never does: the password comes from ~/.pgpass, PGPASSWORD or a service file'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l config -r -F -d 'configuration file instead of the first of ./dbops.yaml, ~/.config/dbops/dbops.yaml, /etc/dbops/dbops.yaml'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l profile -x -a '(__dbops_values)' -d 'use this profile of the configuration (default: its default_profile)'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'q' -l quiet -d 'only warnings and errors on stderr, no progress'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s 'v' -l verbose -d 'say more about what is done'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l log-format -x -a 'text json' -d 'messages on stderr: text, or one JSON object a line'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l progress -x -a 'auto bar plain json none' -d 'progress on stderr; auto: a bar on a terminal, else a line every 30 s'
+complete -c dbops -n '__dbops_at dbops partitions convert' -l color -x -a 'auto always never' -d 'colors; auto: on a terminal, unless NO_COLOR is set'
+complete -c dbops -n '__dbops_at dbops partitions convert' -s '?' -l help -d 'print help and exit'
 
 # dbops partitions check
 complete -c dbops -n '__dbops_at dbops partitions check' -a '(__dbops_values)'
