@@ -298,7 +298,10 @@ def test_foreign_keys_and_publications(create, server_db):
     for statement in ("INSERT INTO p VALUES (2, '2025-03-03', 7)", "DELETE FROM p", "INSERT INTO p_2025_03 VALUES (3, '2025-03-04', 7)"):
         with pytest.raises(Exception, match="foreign key"):
             server_db.sql(statement)
-    assert server_db.value("SELECT count(*) FROM pg_publication_tables WHERE tablename = 'p_2025_03'") == 1
+    assert server_db.value("SELECT count(*) FROM pg_publication_tables WHERE tablename = 'p_2025_03'") == 1 and plan["notes"] == []
+    server_db.sql('CREATE PUBLICATION "One; by one" FOR TABLE p_2025_03')
+    notes = create("p", "--interval", "1 month", "--ahead", "1", "--format", "json").json["notes"]
+    assert len(notes) == 1 and notes[0].startswith("publication 'One; by one' names partition 'p_2025_03' itself")
 
 
 def test_sql_is_what_runs(create, run, every_server, server_db):

@@ -68,6 +68,24 @@ static bool prepare(struct maker *k, struct error *err)
 	return properties_load(k->c, k->parent->oid, leaf_of(k->m, k->newest ? k->newest : k->def), &k->properties, err) && related_tables_load(k->c, k->parent->oid, &k->related, err);
 }
 
+/* Through their parent partitions are published by themselves; who lists them one by one has to go on doing so. */
+static bool note_publications(struct maker *k, struct error *err)
+{
+	if (!k->newest)
+		return true;
+
+	autofree char *oid = xasprintf("%" PRIu32, k->newest->oid);
+	_cleanup_result_ PGresult *r = pg_query(k->c, err,
+		"SELECT p.pubname FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid"
+		" WHERE r.prrelid = $1::oid ORDER BY 1",
+		1, (const char *[]){ oid });
+
+	for (int i = 0; r && i < PQntuples(r); i++)
+		strvec_pushf(&k->plan->notes, "publication '%s' names partition '%s' itself: add the new ones with ALTER PUBLICATION … ADD TABLE",
+			pg_value(r, i, 0), k->newest->name);
+	return r != NULL;
+}
+
 static void maker_release(struct maker *k)
 {
 	properties_release(&k->properties);
@@ -260,6 +278,8 @@ static bool make(struct maker *k, struct candidates *v, struct error *err)
 	autofree bool *moves = NULL;
 
 	if (!find(k, v, err) || !prepare(k, err) || !name_all(k, v, err))
+		return false;
+	if (v->len && !note_publications(k, err))
 		return false;
 	moves = xcalloc(v->len + 1, sizeof(*moves));
 	if (k->def && v->len && !create_check_default(k->c, k->parent, k->def, v, k->r, moves, err))
