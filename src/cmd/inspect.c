@@ -133,44 +133,45 @@ static bool print_text(struct app *app, const struct strbuf *text, struct error 
 	return error_set_errno(err, EXIT_CANNOT_WRITE, errno ? errno : EIO, "cannot write the output");
 }
 
-static bool print_rows(struct run *r, const void *rows, const struct answer *a, struct error *err)
+static bool print_rows(struct app *app, const struct inspection *i, const struct inspect_source *s, const void *rows, const struct answer *a,
+	struct error *err)
 {
-	struct app *app = r->app;
-	struct report *report = report_begin(&app->report, r->inspection->array ? r->inspection->array : a->name, r->look.columns);
+	struct report *report = report_begin(&app->report, i->array ? i->array : a->name, s->columns);
 	struct json *header = report_header(report);
 
 	if (header) {
-		jsonw_string(header, "server", r->inspector.conn->server);
-		jsonw_string(header, "database", r->inspector.conn->database);
-		jsonw_int(header, "server_version", r->inspector.conn->version);
+		jsonw_string(header, "server", s->server);
+		jsonw_string(header, "database", s->database);
+		jsonw_int(header, "server_version", s->server_version);
 		answer_add_json(a, header);
 	}
-	r->inspection->print(rows, a, report);
+	i->print(rows, a, report);
 	answer_add_notes(a, app->check, report);
 	return report_end(report, err);
 }
 
-static bool print(struct run *r, const void *rows, const struct answer *a, struct error *err)
+static bool print(struct app *app, const struct inspection *i, const struct inspect_source *s, const void *rows, const struct answer *a,
+	struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-	if (r->inspection->text && r->inspection->text(rows, a, &text))
-		return print_text(r->app, &text, err);
-	switch (r->app->report.format) {
+	if (i->text && i->text(rows, a, &text))
+		return print_text(app, &text, err);
+	switch (app->report.format) {
 	case FORMAT_NAGIOS:
 		answer_add_nagios(a, &text);
-		return print_text(r->app, &text, err);
+		return print_text(app, &text, err);
 	case FORMAT_PROM:
 		answer_add_prom(a, &text);
-		return print_text(r->app, &text, err);
+		return print_text(app, &text, err);
 	case FORMAT_CSV:
 	case FORMAT_NDJSON:
-		warn_of_gaps(r->app, a);
+		warn_of_gaps(app, a);
 		break;
 	default:
 		break;
 	}
-	return print_rows(r, rows, a, err);
+	return print_rows(app, i, s, rows, a, err);
 }
 
 static void set_status(struct app *app, const struct answer *a)
@@ -183,12 +184,29 @@ static void set_status(struct app *app, const struct answer *a)
 	app->status = app->check || app->report.format == FORMAT_NAGIOS ? codes[answer_status(a)] : EXIT_DONE;
 }
 
+bool inspect_show(struct app *app, const struct inspection *i, const struct inspect_source *s, const void *rows, const struct answer *a,
+	struct error *err)
+{
+	if (!print(app, i, s, rows, a, err))
+		return false;
+	set_status(app, a);
+	return true;
+}
+
+static bool print_look(struct run *r, const void *rows, const struct answer *a, struct error *err)
+{
+	const struct pg_conn *c = r->inspector.conn;
+	const struct inspect_source s = { c->server, c->database, c->version, r->look.columns };
+
+	return print(r->app, r->inspection, &s, rows, a, err);
+}
+
 static bool look_and_print(struct run *r, struct error *err)
 {
 	const struct inspection *i = r->inspection;
 	_cleanup_answer_ struct answer a = { .name = i->name, .rows_are_findings = i->rows_are_findings };
 	void *rows = collect(r, &a, err);
-	bool ok = rows && print(r, rows, &a, err) &&
+	bool ok = rows && print_look(r, rows, &a, err) &&
 		  (!r->app->save || sample_write(&r->now, i->name, r->app->save, err));
 
 	if (ok)

@@ -44,6 +44,16 @@ struct inspection {
 /* The whole run. */
 bool inspect(struct app *app, const struct inspection *i, const void *args, struct error *err);
 
+/* Where rows came from that no connection gave. */
+struct inspect_source {
+	const char *server, *database;
+	int server_version; /* 150020 */
+	const struct column *columns;
+};
+/* Prints rows and answer as inspect() does, and sets the exit status; rows stay the caller's. */
+bool inspect_show(struct app *app, const struct inspection *i, const struct inspect_source *s, const void *rows, const struct answer *a,
+	struct error *err);
+
 /* Notes in a that sessions of other roles cannot be seen, when that is so; decisive for a check. */
 void gap_stats(struct answer *a, const struct probe *p, const char *what);
 

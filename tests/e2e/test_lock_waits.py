@@ -222,3 +222,180 @@ def test_an_unprivileged_role_still_sees_pids_and_waits(dbops_for, locks, sessio
         assert locks.answer["completeness"] == "partial" and locks.answer["gaps"][0]["grant"] == 'GRANT pg_monitor TO "lowly";'
     finally:
         place.sql("DROP ROLE lowly")
+
+
+# --- whom to end -------------------------------------------------------------------------------------------------
+
+
+def waiting(place):
+    return {pid for pid, in place.sql("SELECT pid FROM pg_locks WHERE NOT granted AND pg_blocking_pids(pid) <> '{}'")}
+
+
+def test_a_cancelled_alter_frees_its_queue_and_not_more(locks, sessions, place):
+    """The cheap way: the ALTER TABLE goes, everybody behind it goes on, the old transaction stays."""
+    old = sessions.open().run("SELECT * FROM t")
+    alter = sessions.open().wait("ALTER TABLE t ADD x int")
+    readers = [sessions.open().wait("SELECT * FROM t") for _ in range(3)]
+    rows = locks("--release-plan")
+    assert list(rows) == [alter.pid, old.pid]
+    assert (rows[alter.pid]["action"], rows[alter.pid]["in_plan"], rows[alter.pid]["frees_now"]) == ("cancel", True, 3)
+    assert (rows[old.pid]["action"], rows[old.pid]["in_plan"]) == ("terminate", False)
+    assert (rows[old.pid]["frees_now"], rows[old.pid]["frees_in_turn"]) == (1, 4)
+    assert place.sql(rows[alter.pid]["sql"]) == [(True,)]
+    wait_until(lambda: all(r.went_on for r in readers), "the readers to go on")
+    assert isinstance(alter.error, psycopg.errors.QueryCanceled)
+    old.run("SELECT * FROM t")
+
+
+def test_what_a_terminated_root_frees_at_once_and_in_turn(locks, sessions, place):
+    root = sessions.open().run("UPDATE t SET v = 1 WHERE id = 1")
+    updates = [sessions.open().wait("UPDATE t SET v = 2 WHERE id = 1") for _ in range(3)]
+    rows = locks("--release-plan")
+    assert (rows[root.pid]["frees_now"], rows[root.pid]["frees_in_turn"], rows[root.pid]["in_plan"]) == (1, 3, True)
+    assert not any(rows[u.pid]["in_plan"] for u in updates if u.pid in rows)
+    place.sql(rows[root.pid]["sql"])
+    wait_until(lambda: updates[0].went_on, "the first update to go on")
+    wait_until(lambda: waiting(place) == {u.pid for u in updates[1:]}, "the others to wait on")
+    for done, following in zip(updates, updates[1:]):
+        done.thread.join(30)
+        done.connection.rollback()
+        wait_until(lambda: following.went_on, "the next one to go on")
+
+
+def test_the_plan_frees_everybody(locks, sessions, place):
+    """Several knots at once, untied by the plan's statements and nothing else."""
+    place.sql("CREATE TABLE u (id int)")
+    sessions.open().run("SELECT * FROM t")
+    sessions.open().wait("ALTER TABLE t ADD x int")
+    sessions.open(autocommit=True).run("SELECT pg_advisory_lock(1)")
+    [sessions.open().run("LOCK TABLE u IN SHARE MODE") for _ in range(2)]
+    place.sql("BEGIN; SELECT pg_advisory_xact_lock(2); PREPARE TRANSACTION 'half'")
+    others = [sessions.open().wait(s) for s in (
+        "SELECT * FROM t", "INSERT INTO t VALUES (8, 8)", "SELECT pg_advisory_lock(1)", "INSERT INTO u VALUES (1)", "INSERT INTO u VALUES (2)",
+        "SELECT pg_advisory_lock(2)")]
+    locks("--release-plan")
+    plan = [r for r in locks.answer["locks"] if r["in_plan"]]
+    assert sorted(r["action"] for r in plan) == ["cancel", "rollback prepared", "terminate", "terminate", "terminate"]
+    for row in plan:
+        place.sql(row["sql"])
+    wait_until(lambda: all(o.went_on for o in others), "everybody to go on")
+
+
+def test_the_statement_ends_that_session_and_no_later_one(locks, sessions, place):
+    holder = sessions.open().run("LOCK TABLE t")
+    sessions.open().wait("SELECT * FROM t")
+    row = locks("--release-plan")[holder.pid]
+    assert row["started"] in row["sql"]
+    assert place.sql(row["sql"].replace(row["started"], "2001-01-01T00:00:00Z")) == []
+
+
+# --- judging -----------------------------------------------------------------------------------------------------
+
+
+def test_thresholds(dbops_for, locks, sessions, place):
+    sessions.open().run("LOCK TABLE t")
+    waiter = sessions.open().wait("SELECT * FROM t")
+    run = dbops_for(place.cluster, PGDATABASE=place.name)
+    wait_until(lambda: place.value("SELECT clock_timestamp() - query_start > '50ms' FROM pg_stat_activity WHERE pid = %s", waiter.pid), "50 ms")
+    assert "pid" in run("locks", "--check", "--warning=10ms", "--critical=1h", expect=EXIT["warning"]).stdout
+    run("locks", "--check", "--warning=10ms", "--critical=20ms", expect=EXIT["critical"])
+    run("locks", "--check", "--warning=1h", "--critical=2h", expect=0)
+    run("locks", "--check", "--warning=1h", "--critical=2h", "--blocked-warning=0", expect=EXIT["warning"])
+    run("locks", "--check", "--warning=1h", "--critical=2h", "--blocked-critical=0", expect=EXIT["critical"])
+    assert locks("--min-wait=1h") == {}
+    line = run("locks", "--format=nagios", "--warning=1h", "--critical=2h", expect=0).stdout.splitlines()[0]
+    assert re.match(r"DBOPS LOCKS OK - 1 session blocked by 1, the longest for .* \| 'longest_wait'=[\d.]+s;3600;7200; 'blocked'=1;", line)
+
+
+def test_deadlocks_since_a_sample(dbops_for, sessions, place, work):
+    """The counter alone says nothing; its difference does."""
+    run = dbops_for(place.cluster, PGDATABASE=place.name)
+    run("locks", "--save", work / "before.json")
+    a, b = sessions.open(), sessions.open()
+    a.run("SET deadlock_timeout = '10ms'").run("UPDATE t SET v = 1 WHERE id = 1")
+    b.run("UPDATE t SET v = 1 WHERE id = 2").wait("UPDATE t SET v = 2 WHERE id = 1")
+    with pytest.raises(psycopg.errors.DeadlockDetected):
+        a.run("UPDATE t SET v = 2 WHERE id = 2")
+    a.connection.rollback()
+    before = json.loads((work / "before.json").read_text())
+
+    def later():
+        return run.json("locks", "--since", work / "before.json")
+
+    wait_until(lambda: any(f["id"] == "locks.deadlocks" and f["message"].startswith("1 deadlocks") for f in later()["findings"]), "the statistics")
+    assert before
+
+
+# --- recordings --------------------------------------------------------------------------------------------------
+
+
+def without(rows, *keys):
+    return [{k: v for k, v in row.items() if k not in keys} for row in rows]
+
+
+def test_a_replay_is_what_was_seen(dbops_for, sessions, place, work):
+    run = dbops_for(place.cluster, PGDATABASE=place.name)
+    sessions.open(application_name='"\n\x7f é').run("SELECT * FROM t")
+    sessions.open().wait("ALTER TABLE t ADD x int")
+    sessions.open().wait("SELECT * FROM t")
+    place.sql("BEGIN; SELECT pg_advisory_xact_lock(2); PREPARE TRANSACTION 'half'")
+    sessions.open().wait("SELECT pg_advisory_lock(2)")
+    live = run.json("locks", "--record", work / "r.ndjson")
+    offline = {"PGHOST": "/nowhere"}
+    again = run.json("locks", "--replay", work / "r.ndjson", env=offline)
+    assert again["locks"] == live["locks"] and len(live["locks"]) == 5
+    for key in ("at", "server", "database", "server_version", "status", "findings"):
+        assert again[key] == live[key], key
+    assert (work / "r.ndjson").stat().st_mode & 0o777 == 0o600
+    plan = run.json("locks", "--replay", work / "r.ndjson", "--release-plan", env=offline)["locks"]
+    assert [r["session"] for r in plan if r["in_plan"]] == [r["session"] for r in run.json("locks", "--release-plan")["locks"] if r["in_plan"]]
+
+
+def test_any_instant_of_a_flight_recording(dbops_for, sessions, place, work):
+    run = dbops_for(place.cluster, PGDATABASE=place.name)
+    path = work / "r.ndjson"
+    process = run.start("locks", "--watch=500ms", "--record", path)
+    first = json.loads(process.stdout.readline())
+    sessions.open().run("LOCK TABLE t")
+    waiter = sessions.open().wait("SELECT * FROM t")
+    ticks = [first]
+    while not ticks[-1]["locks"]:
+        ticks.append(json.loads(process.stdout.readline()))
+    waiter.close()
+    while ticks[-1]["locks"]:
+        ticks.append(json.loads(process.stdout.readline()))
+    process.terminate()
+    run.finish(process, expect=EXIT["terminated"])
+    seen = [json.loads(line) for line in run("locks", "--replay", path, "--format=json").stdout.splitlines()]
+    assert [t["at"] for t in seen][:len(ticks)] == [t["at"] for t in ticks]
+    blocked = next(t for t in ticks if t["locks"])
+    assert run.json("locks", "--replay", path, "--at", blocked["at"])["locks"] == blocked["locks"]
+    n = [t["at"] for t in seen].index(blocked["at"])
+    assert run.json("locks", "--replay", path, "--at", blocked["at"], "--step=-1")["at"] == seen[n - 1]["at"]
+    assert run.json("locks", "--replay", path, "--step", n - len(seen) + 1)["at"] == blocked["at"]
+    assert run.json("locks", "--replay", path, "--at=-0s")["at"] == seen[-1]["at"]
+    run("locks", "--replay", path, "--at=2001-01-01T00:00:00Z", expect=EXIT["not_found"])
+    run("locks", "--replay", path, "--step=1", expect=EXIT["not_found"])
+
+
+def test_a_damaged_recording_is_read_as_far_as_it_is_whole(dbops, db, cluster, work):
+    path = work / "r.ndjson"
+    for _ in range(2):
+        dbops("locks", "-d", db.name, "--record", path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"format":"dbops-locks-record"}\n\xff\x00\n' + lines[1][:-20])
+    result = dbops("locks", "--replay", path, "--format=json")
+    answer = result.json
+    assert answer["completeness"] == "partial" and answer["at"] == json.loads(lines[0])["at"]
+    assert [f"line {n} of" in result.stderr for n in (1, 2, 3, 4)] == [False, True, True, True]
+    dbops("locks", "-d", db.name, "--record", path)
+    assert len(dbops("locks", "--replay", path, "--format=json").stdout.splitlines()) == 2
+    path.write_bytes(b"not a recording\n")
+    dbops("locks", "--replay", path, expect=EXIT["damaged"])
+    dbops("locks", "--replay", work / "none", expect=EXIT["not_found"])
+    dbops("locks", "-d", db.name, "--record", work / "no" / "such", expect=(EXIT["cannot_write"], EXIT["not_found"]))
+
+
+def test_options_that_do_not_go_together(dbops, work):
+    for words in (["--replay=x", "--record=y"], ["--replay=x", "--watch=1s"], ["--at=-5min"], ["--step=1"], ["--replay=x", "--at=noon"]):
+        dbops("locks", *words, expect=EXIT["usage"])

@@ -28,6 +28,7 @@ struct locks_rows {
 	struct lock_facts facts;
 	struct lock_graph graph;
 	struct locks_context context;
+	bool has_context; /* a recording has none */
 	bool plan; /* --release-plan: blockers with what their end frees, instead of the tree */
 };
 
@@ -40,6 +41,18 @@ struct locks_limits {
 	const char *warning, *critical, *blocked_warning, *blocked_critical;
 };
 void locks_judge(const struct lock_graph *g, const struct locks_limits *limits, struct answer *a);
+
+/* --replay: the instant of path at `at` (NULL = the last one), `step` lines further; neither given = all of them. */
+struct locks_replay {
+	const char *path, *at;
+	int64_t step;
+	double min_wait; /* seconds */
+	bool plan;
+	struct locks_limits limits;
+};
+bool locks_replay(struct app *app, const struct inspection *inspection, const struct locks_replay *args, struct error *err);
+/* struct option.check of --at */
+bool locks_check_at(const char *text, struct error *err);
 
 /* Notes that other roles' sessions cannot be seen; decisive when the verdict hangs on them. */
 void locks_note_gap(struct answer *a, const struct probe *p, bool decisive);

@@ -212,7 +212,8 @@ void locks_print(const void *data, const struct answer *a, struct report *r)
 	const struct locks_rows *rows = data;
 
 	(void)a;
-	locks_print_context(&rows->context, rows->graph.waiting > 0, r);
+	if (rows->has_context)
+		locks_print_context(&rows->context, rows->graph.waiting > 0, r);
 	if (rows->plan)
 		print_plan(&rows->graph, r);
 	else

@@ -2,10 +2,14 @@
 /* dbops locks - who waits for whom. */
 #include "locks.h"
 
+#include "lock_record.h"
+
 struct locks_args {
 	const char *warning, *critical, *blocked_warning, *blocked_critical;
 	int64_t min_wait;
 	bool release_plan;
+	const char *record, *replay, *at;
+	int64_t step;
 };
 
 static const struct option locks_options[] = {
@@ -23,6 +27,14 @@ static const struct option locks_options[] = {
 		.help = "leave out shorter waits"),
 	OPT_FLAG(struct locks_args, release_plan, .long_name = "release-plan",
 		.help = "show each blocker with what its end frees, the smallest set that frees everybody first"),
+	OPT_PATH(struct locks_args, record, .long_name = "record", .metavar = "FILE",
+		.help = "append what was seen to FILE, a line a look; with --watch a flight recorder"),
+	OPT_PATH(struct locks_args, replay, .long_name = "replay", .metavar = "FILE",
+		.help = "show what FILE recorded instead of asking a server; all of it, or one instant:"),
+	OPT_STRING(struct locks_args, at, .long_name = "at", .metavar = "TIME", .check = locks_check_at,
+		.help = "with --replay: the instant at TIME, such as 2026-11-20T20:36:16Z, or -5min from the end"),
+	OPT_INT(struct locks_args, step, .long_name = "step", .metavar = "N", .min = -1000000000, .max = 1000000000,
+		.help = "with --replay: N instants after that, or before it; without --at from the last one"),
 	OPT_END,
 };
 
@@ -30,6 +42,8 @@ static const struct example locks_examples[] = {
 	{ "dbops locks -d app", "who waits for whom, as a tree" },
 	{ "dbops locks -d app --release-plan", "whom to cancel" },
 	{ "dbops locks -d app --check --warning 100ms", "a check for cron" },
+	{ "dbops locks -d app --watch 1s --record locks.ndjson", "a flight recorder" },
+	{ "dbops locks --replay locks.ndjson --at -5min", "the tree five minutes before the recording's end" },
 	{ NULL, NULL },
 };
 
@@ -56,6 +70,14 @@ void locks_note_gap(struct answer *a, const struct probe *p, bool decisive)
 		"this role cannot see what other roles' sessions do", grant.buf);
 }
 
+static bool record(const struct look *look, const struct lock_facts *facts, const char *path, struct error *err)
+{
+	const struct pg_conn *c = look->inspector->conn;
+	const struct lock_instant instant = { c->server, c->database, c->version, *facts };
+
+	return lock_instant_append(&instant, path, err);
+}
+
 static void *collect(struct look *look, struct error *err)
 {
 	const struct locks_args *a = look->args;
@@ -69,16 +91,38 @@ static void *collect(struct look *look, struct error *err)
 	struct locks_rows *rows = xcalloc(1, sizeof(*rows));
 
 	rows->plan = a->release_plan;
+	rows->has_context = true;
 	lock_facts_read(&rows->facts, r[0]);
 	locks_read_context(&rows->context, r[1]);
+	look->answer->at = rows->facts.at;
 	PQclear(r[0]);
 	PQclear(r[1]);
 	lock_graph_build(&rows->graph, &rows->facts, (double)a->min_wait / 1000);
 	lock_graph_simulate(&rows->graph);
 	locks_judge(&rows->graph, &limits, look->answer);
 	locks_judge_context(&rows->context, rows->facts.lock_objects, look);
+	if (a->record && !record(look, &rows->facts, a->record, err)) {
+		release(rows);
+		return NULL;
+	}
 	locks_note_gap(look->answer, &look->inspector->probe, look->inspector->probe.version < 140000);
 	return rows;
+}
+
+static bool replay(struct app *app, const struct locks_args *a, const struct inspection *i, struct error *err)
+{
+	const struct locks_replay args = {
+		.path = a->replay,
+		.at = a->at,
+		.step = a->step,
+		.min_wait = (double)a->min_wait / 1000,
+		.plan = a->release_plan,
+		.limits = { a->warning, a->critical, a->blocked_warning, a->blocked_critical },
+	};
+
+	if (a->record || app->watch || app->interval || app->since || app->save || app->output)
+		return error_set(err, EXIT_USAGE, "--replay does not go with --record, --watch, --interval, --since, --save, --output");
+	return locks_replay(app, i, &args, err);
 }
 
 static bool locks_run(struct app *app, const void *args, struct error *err)
@@ -93,6 +137,10 @@ static bool locks_run(struct app *app, const void *args, struct error *err)
 		.release = release,
 	};
 
+	if (a->replay)
+		return replay(app, a, &i, err);
+	if (a->at || a->step)
+		return error_set(err, EXIT_USAGE, "--at and --step want --replay");
 	return inspect(app, &i, args, err);
 }
 
