@@ -134,7 +134,7 @@ static void find_blocker(const struct forecast_lock *l, const struct forecast_ho
 		duration_format(age(h, at), &message);
 		strbuf_adds(&message, " old");
 	}
-	strbuf_addf(&message, ": statement %zu would wait for it with %s, and %s behind it", l->statement + 1, lock_mode_name(l->mode),
+	strbuf_addf(&message, ": statement %zu would wait for it to take %s, and %s would queue behind that", l->statement + 1, lock_mode_name(l->mode),
 		lock_mode_effect(l->mode));
 	answer_finding(a, &(struct finding){ .id = "forecast.blocker", .severity = severity, .object = object, .message = message.buf });
 }
