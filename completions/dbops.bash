@@ -87,9 +87,9 @@ _dbops_facts()
 		;;
 	'dbops locks')
 		commands='forecast'
-		options='--warning --critical --blocked-warning --blocked-critical --min-wait --release-plan --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--warning --critical --blocked-warning --blocked-critical --min-wait --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
-		files='--output -o --since --save --config'
+		options='--warning --critical --blocked-warning --blocked-critical --min-wait --release-plan --record --replay --at --step --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--warning --critical --blocked-warning --blocked-critical --min-wait --record --replay --at --step --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--record --replay --output -o --since --save --config'
 		;;
 	'dbops locks forecast')
 		options='--file --warning --critical --large --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
