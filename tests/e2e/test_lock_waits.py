@@ -399,3 +399,27 @@ def test_a_damaged_recording_is_read_as_far_as_it_is_whole(dbops, db, cluster, w
 def test_options_that_do_not_go_together(dbops, work):
     for words in (["--replay=x", "--record=y"], ["--replay=x", "--watch=1s"], ["--at=-5min"], ["--step=1"], ["--replay=x", "--at=noon"]):
         dbops("locks", *words, expect=EXIT["usage"])
+
+
+# --- ending them -------------------------------------------------------------------------------------------------
+
+
+def test_cancel_and_terminate(dbops_for, locks, sessions, place):
+    """What the release plan says, done by the commands it names."""
+    run = dbops_for(place.cluster, PGDATABASE=place.name)
+    old = sessions.open().run("SELECT * FROM t")
+    alter = sessions.open().wait("ALTER TABLE t ADD x int")
+    reader = sessions.open().wait("SELECT * FROM t")
+    run("locks", "cancel", alter.pid, "--force", expect=EXIT["config"])
+    run("locks", "cancel", alter.pid, "--yes", expect=EXIT["refused"])
+    assert alter.is_waiting() and reader.is_waiting()
+    started = locks("--release-plan")[alter.pid]["started"]
+    run("locks", "cancel", alter.pid, "--expect-start", "2001-01-01T00:00:00Z", "--yes", expect=EXIT["not_found"])
+    run("locks", "cancel", alter.pid, "--expect-start", started, "--yes", "--force")
+    wait_until(lambda: reader.went_on, "the reader to go on")
+    second = sessions.open().wait("LOCK TABLE t")
+    reader.connection.rollback()
+    run("locks", "terminate", old.pid, "--yes", "--force")
+    wait_until(lambda: second.went_on, "the second one to go on")
+    with pytest.raises(psycopg.OperationalError):
+        old.run("SELECT 1")

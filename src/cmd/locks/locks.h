@@ -57,7 +57,9 @@ bool locks_check_at(const char *text, struct error *err);
 /* Notes that other roles' sessions cannot be seen; decisive when the verdict hangs on them. */
 void locks_note_gap(struct answer *a, const struct probe *p, bool decisive);
 
+extern const struct command locks_cancel_command;
 extern const struct command locks_forecast_command;
+extern const struct command locks_terminate_command;
 
 /* "pid 4711", "prepared transaction 'x'": the object of findings. Caller frees. */
 char *locks_node_name(const struct lock_node *n);

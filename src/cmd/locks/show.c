@@ -144,7 +144,7 @@ static bool locks_run(struct app *app, const void *args, struct error *err)
 	return inspect(app, &i, args, err);
 }
 
-static const struct command *const locks_children[] = { &locks_forecast_command, NULL };
+static const struct command *const locks_children[] = { &locks_forecast_command, &locks_cancel_command, &locks_terminate_command, NULL };
 
 const struct command locks_command = {
 	.name = "locks",
