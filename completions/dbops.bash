@@ -86,7 +86,7 @@ _dbops_facts()
 		files='--output -o --since --save --config'
 		;;
 	'dbops locks')
-		commands='forecast'
+		commands='forecast cancel terminate'
 		options='--warning --critical --blocked-warning --blocked-critical --min-wait --release-plan --record --replay --at --step --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--warning --critical --blocked-warning --blocked-critical --min-wait --record --replay --at --step --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--record --replay --output -o --since --save --config'
@@ -95,6 +95,16 @@ _dbops_facts()
 		options='--file --warning --critical --large --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--file --warning --critical --large --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--file --output -o --since --save --config'
+		;;
+	'dbops locks cancel')
+		options='--escalate --expect-start --idle-in-transaction --state --older-than --role --database --application --client --force --wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--escalate --expect-start --state --older-than --role --database --application --client --wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
+		;;
+	'dbops locks terminate')
+		options='--expect-start --idle-in-transaction --state --older-than --role --database --application --client --force --wait --format --dry-run --yes --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--expect-start --state --older-than --role --database --application --client --wait --format --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--config'
 		;;
 	'dbops partitions')
 		commands='list convert check create attach detach archive restore drop purge maintain ledger'
