@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: PostgreSQL
 """indexes audit: each way of being wrong about indexes, on every server there is."""
+import json
+import os
+import pathlib
+import re
 import shutil
 import threading
 
+import jsonschema
 import psycopg
 import pytest
 
@@ -664,3 +669,50 @@ def test_sequential_scans(audit, place):
     rows = found(audit("--only=missing"), "sequential_scans")
     assert set(rows) == {"often", "parts"} and rows["often"]["severity"] == "info"
     assert rows["often"]["evidence"]["sequential_scans"] >= 25 and 29000 < rows["often"]["evidence"]["rows_a_scan"] < 31000
+
+
+# --- formats ---------------------------------------------------------------------------------------------------
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "docs/schema/indexes-audit.json"
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
+
+
+def test_json_is_as_the_schema_says(audit, place, work):
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema).validate
+    check(audit())
+    place.sql(SCRIPT)
+    place.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'e1'::regclass; CREATE EXTENSION pgstattuple")
+    (work / "list.sql").write_text(EXPECTED)
+    for words in (["--min-age=0s", "--all", "--exact"], ["--min-age=100d"], ["--expect", work / "list.sql"]):
+        answer = audit(*words)
+        assert answer["indexes"]
+        check(answer)
+    with pytest.raises(jsonschema.ValidationError):
+        check({**answer, "indexes": [{**answer["indexes"][0], "verdict": "MAYBE"}]})
+
+
+def steady(text, database):
+    """The output without what differs from run to run."""
+    text = text.replace(database.name, "DATABASE").replace(str(database.cluster.base), "SERVER").replace(str(database.cluster.port), "PORT")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
+    return re.sub(r'"server_version": ?\d+', '"server_version":N', text)
+
+
+@pytest.mark.parametrize("suffix,words", [("txt", []), ("expanded", ["--format=expanded"]), ("json", ["--format=json"]), ("ndjson", ["--format=ndjson"]),
+                                          ("csv", ["--format=csv"]), ("prom", ["--format=prom"]), ("nagios", ["--format=nagios"]), ("sql", ["--sql"])])
+def test_golden(dbops, db, suffix, words):
+    """Every format of the same findings, as tests/e2e/golden has them; GOLDEN=write rewrites the files."""
+    db.sql("""
+        CREATE TABLE orders (id int PRIMARY KEY, customer int, note text); CREATE INDEX orders_customer ON orders (customer);
+        CREATE INDEX orders_customer_id ON orders (customer, id); CREATE INDEX orders_note ON orders (note); CREATE INDEX orders_note2 ON orders (note);
+        CREATE TABLE lines (o int CONSTRAINT lines_o_fkey REFERENCES orders ON DELETE CASCADE);
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_note'::regclass""")
+    db.sql("CREATE INDEX orders_note3 ON orders (note)")
+    text = dbops("indexes", "audit", "-d", db.name, "--min-age=10000d", *words, expect=EXIT["warning"] if suffix == "nagios" else 0).stdout
+    text = re.sub(r"began .*? ago", "began DURATION ago", steady(text, db))
+    path = GOLDEN / f"indexes-audit.{suffix}"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
