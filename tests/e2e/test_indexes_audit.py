@@ -149,20 +149,20 @@ def test_invalid(audit, place):
     place.sql(f"""
         CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (1, 'y');
         CREATE INDEX maintained ON t (a); CREATE INDEX dropping ON t (a, b);
-        CREATE INDEX lonely_ccold2 ON t (b); CREATE INDEX {quoted(HOSTILE)} ON t (b, a);
-        UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('maintained'::regclass, 'lonely_ccold2'::regclass, '{quoted(HOSTILE)}'::regclass);
+        CREATE INDEX twin ON t (a DESC, b); CREATE INDEX works ON t (a DESC, b); CREATE INDEX lonely_ccold2 ON t (b); CREATE INDEX {quoted(HOSTILE)} ON t (b, a);
+        UPDATE pg_index SET indisvalid = false WHERE indexrelid IN ('maintained'::regclass, 'twin'::regclass, 'lonely_ccold2'::regclass, '{quoted(HOSTILE)}'::regclass);
         UPDATE pg_index SET indisvalid = false, indisready = false, indislive = false WHERE indexrelid = 'dropping'::regclass;""")
     with place.connect() as c, pytest.raises(psycopg.errors.UniqueViolation):
         c.execute("CREATE UNIQUE INDEX CONCURRENTLY failed ON t (a)")
     rows = found(audit(), "invalid")
     assert {k: (r["evidence"]["state"], r["verdict"]) for k, r in rows.items()} == {
-        "maintained": ("maintained", "REBUILD"), "failed": ("not_ready", "REBUILD"), "dropping": ("dropping", "DROP"),
+        "maintained": ("maintained", "REBUILD"), "twin": ("maintained", "DROP"), "failed": ("not_ready", "REBUILD"), "dropping": ("dropping", "DROP"),
         "lonely_ccold2": ("ccold", "DROP"), quoted(HOSTILE): ("maintained", "REBUILD")}
     place.sql("DELETE FROM t WHERE b = 'y'")
     for row in rows.values():
         run_statements(place, row["fix"])
     assert found(audit(), "invalid") == {}
-    assert {d[2] for d in definitions(place)} == {"maintained", "failed", HOSTILE}
+    assert {d[2] for d in definitions(place)} == {"maintained", "failed", "works", HOSTILE}
 
 
 def test_what_reindex_leaves(audit, place):

@@ -257,6 +257,8 @@ extern const char *const index_counters[];
 void indexes_add_sample(const struct index_model *m, struct sample *s);
 void indexes_compare_samples(struct index_model *m, struct sample *before);
 
+/* A usable index that does everything x is for; NULL = none. */
+struct index_info *indexes_find_same(const struct index_model *m, const struct index_info *x);
 /* Compares the first n columns of two indexes: < 0, 0, > 0. */
 int indexes_compare_keys(const struct index_key *a, const struct index_key *b, size_t n);
 

@@ -108,6 +108,18 @@ static bool enforces_as_much(const struct index_info *x, const struct index_info
 	return y->unique && x->nulls_not_distinct == y->nulls_not_distinct && (y->immediate || !x->immediate);
 }
 
+struct index_info *indexes_find_same(const struct index_model *m, const struct index_info *x)
+{
+	for (size_t k = 0; x->table && k < x->table->index_count; k++) {
+		struct index_info *y = m->by_table[x->table->first_index + k];
+
+		if (y != x && indexes_is_usable(y) && !x->opaque && !y->opaque && x->key_count == y->key_count && compare_class(x, y) == 0 &&
+			indexes_compare_keys(x->keys, y->keys, x->key_count) == 0 && holds_payload(x, y) && enforces_as_much(x, y))
+			return y;
+	}
+	return NULL;
+}
+
 /* Why an index is worth more than its twin: the first difference counts. */
 struct worth {
 	const char *because;

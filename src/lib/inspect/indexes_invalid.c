@@ -40,6 +40,24 @@ static const struct state maintained = { "maintained",
 static const struct state debris = { "not_ready",
 	"a build failed early: it takes no entries, and no query can use it", SEVERITY_WARNING, VERDICT_REBUILD };
 
+/* A failed build that was made again under another name: there is nothing to rebuild. */
+static void prefer_twin(const struct index_model *m, struct index_finding *n)
+{
+	struct index_info *twin = n->verdict == VERDICT_REBUILD ? indexes_find_same(m, n->index) : NULL;
+	_cleanup_strbuf_ struct strbuf reason = STRBUF_INIT;
+
+	if (!twin)
+		return;
+	strbuf_addf(&reason, "%s; ", n->reason);
+	indexes_add_name(&reason, twin);
+	strbuf_adds(&reason, " is the same and works");
+	free(n->reason);
+	n->reason = strbuf_detach(&reason);
+	n->verdict = VERDICT_DROP;
+	n->other = twin;
+	twin->relied_on = true;
+}
+
 static const struct state *state_of(const struct index_model *m, const struct index_info *i)
 {
 	if (i->kind == 'I')
@@ -101,6 +119,7 @@ void indexes_judge_invalid(struct index_model *m, struct index_findings *f)
 			xstrdup(s->reason));
 
 		n->evidence = evidence_of(i, s);
+		prefer_twin(m, n);
 		if (s == &parent && i->table)
 			want_indexes_of_partitions(m, i->table);
 	}

@@ -19,19 +19,19 @@ CREATE INDEX CONCURRENTLY orders_customer ON public.orders USING btree (customer
 -- CANDIDATE public.orders_note3: the same as public.orders_note2, which stays because it is older
 CREATE INDEX CONCURRENTLY orders_note3 ON public.orders USING btree (note);
 
+-- DROP public.orders_note: a build failed: every write maintains it, and no query can use it; public.orders_note2 is the same and works
+-- there is no way back
+
 -- CREATE public.lines.lines_o_fkey: foreign key lines_o_fkey has no index: a DELETE or a change of the key in public.orders reads the whole table; it is small
 DROP INDEX CONCURRENTLY "public"."lines_o_idx";
 
--- REBUILD public.orders_note: a build failed: every write maintains it, and no query can use it
--- there is no way back
-
 \else
-
--- REBUILD public.orders_note: a build failed: every write maintains it, and no query can use it
-REINDEX INDEX CONCURRENTLY "public"."orders_note";
 
 -- CREATE public.lines.lines_o_fkey: foreign key lines_o_fkey has no index: a DELETE or a change of the key in public.orders reads the whole table; it is small
 CREATE INDEX CONCURRENTLY "lines_o_idx" ON "public"."lines" ("o");
+
+-- DROP public.orders_note: a build failed: every write maintains it, and no query can use it; public.orders_note2 is the same and works
+DROP INDEX CONCURRENTLY "public"."orders_note";
 
 -- CANDIDATE public.orders_note3: the same as public.orders_note2, which stays because it is older
 DROP INDEX CONCURRENTLY "public"."orders_note3";
