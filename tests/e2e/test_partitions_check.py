@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: PostgreSQL
 """partitions check: every finding on every major, and its cure run as printed."""
 import datetime
+import json
+import os
+import pathlib
 import re
+import shlex
 
+import jsonschema
 import psycopg
 import pytest
 
+from support import servers
 from support.runner import EXIT
-from support.servers import quoted
+from support.servers import quoted, wait_until
 
 HOSTILE = 'Tr"; DROP\nTABLE x; -- @>=99'
 UTC = datetime.timezone.utc
@@ -43,8 +49,10 @@ def findings(run, database, *words):
     return {name: rows[0] if len(rows) == 1 else rows for name, rows in found.items()}
 
 
-def repair(database, finding):
-    """Runs the fix as it is printed, statement by statement as psql would."""
+def repair(database, finding, run=None):
+    """Runs the fix as it is printed: a command of dbops, or SQL, statement by statement as psql would."""
+    if finding["fix"].startswith("dbops "):
+        return run(*shlex.split(finding["fix"])[1:], "-d", database)
     with database.connect() as c:
         for statement in re.split(r";\n|;$", finding["fix"]):
             if statement.strip():
@@ -79,6 +87,8 @@ def test_headroom(run, server_db, column):
     f = findings(run, server_db, "--warning=40d:")["partitions.headroom"]
     assert (f["severity"], f["object"]) == ("warning", "public.t")
     assert f["message"].startswith(f"the last partition ends at {month(1)}")
+    repair(server_db, f, run)
+    assert findings(run, server_db, "--warning=40d:") == {}
 
 
 def test_ended_and_empty(run, server_db):
@@ -141,6 +151,10 @@ def test_gaps(run, server_db):
     gap = {f["object"]: f for f in findings(run, server_db)["partitions.gap"]}
     assert {name: f["severity"] for name, f in gap.items()} == {
         "public.past": "info", "public.now": "critical", 'public."Next"': "warning", "public.num": "warning", "public.two": "warning"}
+    for f in gap.values():
+        repair(server_db, f, run)
+    assert "partitions.gap" not in findings(run, server_db)
+    server_db.sql(f"DROP TABLE now_{month(0):%Y_%m}")
     assert gap["public.num"]["message"] == "no partition for rows FROM ('-10') TO ('9'): they are refused"
     assert gap["public.two"]["evidence"]["bounds"] == "FROM ('1', '2025-02-01') TO ('1', '2025-03-01')"
     server_db.sql("CREATE TABLE now_default PARTITION OF now DEFAULT")
@@ -160,9 +174,38 @@ def test_rows_in_default(run, server_db):
     assert t["message"].startswith("11 rows in DEFAULT, keys from 2030-01-05 12:00:00+00 to 2030-01-14 12:00:00+00: a partition for any of them cannot")
     assert t["evidence"] == {"table": "public.t", "rows": 11, "estimated": False, "first_key": "2030-01-05 12:00:00+00",
                              "last_key": "2030-01-14 12:00:00+00", "null_keys": 1}
+    assert t["fix"].endswith(" --move-default --yes") and rows["public.l_default"]["fix"] is None
     # and that is true
     with pytest.raises(psycopg.errors.CheckViolation):
         server_db.sql("CREATE TABLE t_2030 PARTITION OF t FOR VALUES FROM ('2030-01-14') TO ('2030-02-01')")
+
+
+def test_rows_are_moved_out_of_default(run, server_db):
+    server_db.sql("CREATE TABLE \"T 1\" (at timestamptz, v int) PARTITION BY RANGE (at); CREATE TABLE t_default PARTITION OF \"T 1\" DEFAULT;" + months("T 1", range(-1, 2)))
+    server_db.sql(f"INSERT INTO \"T 1\" SELECT timestamptz '{month(2)} 00:00+00' + n * interval '1 day' FROM generate_series(0, 80) n")
+    [f] = check(run, server_db)["partitions"]
+    assert f["id"] == "partitions.default_rows" and f["evidence"]["rows"] == 81
+    repair(server_db, f, run)
+    assert findings(run, server_db) == {} and server_db.value('SELECT count(*) FROM "T 1"') == 81
+
+
+def test_off_the_grid(every_server, run, server_db):
+    """One partition of another width, and bounds made in another time zone than the rest."""
+    server_db.sql("CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at);" + months("t", range(-4, 0))
+                  + f"CREATE TABLE half PARTITION OF t FOR VALUES FROM ('{month(0)}') TO ('{month(1)} 05:00+00');"
+                  f"CREATE TABLE shifted PARTITION OF t FOR VALUES FROM ('{month(1)} 05:00+00') TO ('{month(2)} 05:00+00')")
+    found = findings(run, server_db)["partitions.off_grid"]
+    assert (found["object"], found["severity"]) == ("public.half", "info") and "most partitions have" in found["message"]
+
+
+def test_zone_of_the_fix(every_server, run, server_db):
+    """Months that begin in New York go on there, when that is the database's time zone."""
+    every_server.sql(f"ALTER DATABASE {quoted(server_db.name)} SET timezone = 'America/New_York'")
+    server_db.sql("CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at);" + months("t", range(-1, 1)))
+    f = findings(run, server_db, "--warning=40d:", "--critical=")["partitions.headroom"]
+    assert f["fix"] == "dbops partitions create public.t --interval '1 month' --ahead 3 --timezone America/New_York --yes"
+    repair(server_db, f, run)
+    assert findings(run, server_db, "--warning=40d:", "--critical=") == {}
 
 
 def test_pending_detach(run, server_db):
@@ -202,6 +245,7 @@ def test_lowly_role(every_server, run, server_db):
     assert answer["gaps"][0]["grant"] == 'GRANT SELECT ON "public"."t_default" TO "Low""ly";'
     run("partitions", "check", "-d", server_db, "-U", 'Low"ly', "--check", expect=EXIT["unknown"])
     server_db.sql(answer["gaps"][0]["grant"])
+    assert check(run, server_db, "-U", 'Low"ly')["partitions"] == []
     assert check(run, server_db, "-U", 'Low"ly')["completeness"] == "full"
     server_db.sql("ALTER TABLE t_default ENABLE ROW LEVEL SECURITY; INSERT INTO t_default VALUES ('2030-01-01')")
     answer = check(run, server_db, "-U", 'Low"ly')
@@ -215,7 +259,7 @@ def test_locked(run, server_db):
     with server_db.connect() as holder:
         holder.execute("BEGIN; LOCK TABLE t")
         answer = check(run, server_db, timeout=30)
-    assert answer["status"] == "unknown" and {g["reason"] for g in answer["gaps"]} == {"the table is locked by another session"}
+    assert answer["status"] == "unknown" and {g["reason"] for g in answer["gaps"]} == {"the table is locked by another session", "locked by another session"}
 
 
 def test_errors(run, server_db):
@@ -224,3 +268,145 @@ def test_errors(run, server_db):
     assert run("partitions", "check", "-d", server_db, "plain", "--format=nagios", expect=EXIT["unknown"]).stdout.startswith("DBOPS ")
     assert "threshold" in run("partitions", "check", "-d", server_db, "--warning=soon", expect=EXIT["usage"]).stderr
     assert "there is no partitioned table" in run("partitions", "check", "-d", server_db).stdout
+
+
+# --- who else looks after partitions ----------------------------------------------------------------------------
+
+def test_inheritance(run, server_db):
+    server_db.sql("CREATE TABLE old (at date); CREATE TABLE old_1 () INHERITS (old); CREATE TABLE old_2 () INHERITS (old);"
+                  "CREATE SCHEMA _timescaledb_internal; CREATE TABLE hyper (at date); CREATE TABLE _timescaledb_internal._hyper_1_1_chunk () INHERITS (hyper)")
+    found = findings(run, server_db)
+    assert (found["partitions.inheritance"]["object"], found["partitions.hypertable"]["object"]) == ("public.old", "public.hyper")
+    assert "2 tables inherit" in found["partitions.inheritance"]["message"] and "TimescaleDB" in found["partitions.hypertable"]["message"]
+    assert {f["severity"] for f in found.values()} == {"info"}
+
+
+@pytest.fixture(scope="module")
+def cron_cluster(clusters):
+    """A server of its own with pg_cron; Debian's postgresql-15-cron."""
+    server = servers.Cluster(servers.postgres_bindirs()[15], 15, options={"shared_preload_libraries": "pg_cron", "cron.database_name": "jobs", "cron.use_background_workers": "on"})
+    server.create_database(name="jobs")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def jobs(cron_cluster):
+    database = cron_cluster.database("jobs")
+    database.sql("CREATE EXTENSION IF NOT EXISTS pg_cron; TRUNCATE cron.job, cron.job_run_details; DROP TABLE IF EXISTS t; DROP SCHEMA IF EXISTS partman CASCADE")
+    return database
+
+
+def test_cron_jobs(cron_cluster, dbops_for, jobs):
+    """A schedule proves nothing: the last run counts. Jobs about something else, and of other databases, are left out."""
+    run = dbops_for(cron_cluster)
+    jobs.sql("""ALTER TABLE cron.job ALTER COLUMN nodeport SET DEFAULT 5432;
+        INSERT INTO cron.job (jobid, schedule, command, jobname, database, active) VALUES
+        (1, '0 0 1 * *', 'SELECT create_monthly_partitions()', 'monthly', 'jobs', true), (2, '0 3 * * 0', 'CALL archive_old()', NULL, 'jobs', true),
+        (3, '0 3 * * 0', 'SELECT partman.run_maintenance()', 'off', 'jobs', false), (4, '0 3 * * 0', 'VACUUM', 'vacuum', 'jobs', true),
+        (5, '0 3 * * 0', 'SELECT detach_old()', 'new', 'jobs', true), (6, '0 3 * * 0', 'SELECT detach_old()', 'elsewhere', 'postgres', true);
+        INSERT INTO cron.job_run_details (jobid, runid, status, return_message, start_time, end_time) VALUES
+        (1, 1, 'succeeded', '1 row', '2026-01-01', '2026-01-01'), (1, 2, 'failed', 'ERROR: would overlap', '2026-02-01', '2026-02-01'), (1, 3, 'failed', 'ERROR: would overlap', '2026-03-01', '2026-03-01'),
+        (1, 4, 'running', NULL, '2026-04-01', NULL), (2, 5, 'failed', 'ERROR: x', '2026-01-01', '2026-01-01'), (2, 6, 'succeeded', '1 row', '2026-01-02', '2026-01-02'),
+        (4, 7, 'failed', 'ERROR: x', '2026-01-01', '2026-01-01'), (6, 8, 'failed', 'ERROR: x', '2026-01-01', '2026-01-01')""")
+    found = findings(run, jobs)
+    assert {name: (f["object"], f["severity"]) for name, f in found.items()} == {
+        "partitions.job_failing": ("pg_cron monthly", "warning"), "partitions.job_inactive": ("pg_cron off", "warning"), "partitions.job_not_run": ("pg_cron new", "info")}
+    assert found["partitions.job_failing"]["message"] == "its last run failed (2 failures in a row): ERROR: would overlap"
+    repair(jobs, found["partitions.job_inactive"])
+    assert "partitions.job_inactive" not in findings(run, jobs)
+
+
+def test_cron_jobs_of_others(cron_cluster, dbops_for, jobs):
+    run = dbops_for(cron_cluster)
+    jobs.sql("DROP ROLE IF EXISTS lowly"), jobs.sql("CREATE ROLE lowly LOGIN")
+    answer = check(run, jobs, "-U", "lowly")
+    assert answer["status"] == "unknown" and "GRANT USAGE ON SCHEMA cron" in answer["gaps"][0]["grant"]
+    jobs.sql(answer["gaps"][0]["grant"])
+    answer = check(run, jobs, "-U", "lowly")
+    assert (answer["status"], answer["completeness"], answer["gaps"][0]["reason"]) == ("ok", "partial", "its policies show a role its own jobs only")
+    jobs.sql("DROP OWNED BY lowly")
+
+
+def test_a_real_cron_job_that_fails(cron_cluster, dbops_for, jobs):
+    """pg_cron itself runs the job and writes down that it failed."""
+    jobs.sql("SELECT cron.schedule('broken', '1 seconds', 'SELECT create_monthly_partitions()')" if jobs.value("SELECT extversion >= '1.5' FROM pg_extension WHERE extname = 'pg_cron'")
+             else "SELECT cron.schedule('broken', '* * * * *', 'SELECT create_monthly_partitions()')")
+    wait_until(lambda: jobs.value("SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'"), "pg_cron to run the job", seconds=90, every=0.5)
+    f = findings(dbops_for(cron_cluster), jobs)["partitions.job_failing"]
+    assert "create_monthly_partitions() does not exist" in f["message"]
+    jobs.sql("SELECT cron.unschedule('broken')")
+
+
+def test_partman(cron_cluster, dbops_for, jobs):
+    """Debian's postgresql-15-partman, whose maintenance did not run."""
+    run = dbops_for(cron_cluster)
+    jobs.sql("CREATE SCHEMA partman; CREATE EXTENSION pg_partman SCHEMA partman; CREATE TABLE t (at timestamptz NOT NULL) PARTITION BY RANGE (at)")
+    jobs.sql("SELECT partman.create_parent('public.t', 'at', 'native', 'monthly', p_premake := 3)")
+    assert "partitions.partman_behind" not in findings(run, jobs)
+    for name, in jobs.sql("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 't'::regclass AND inhrelid::regclass::text <> 't_default' ORDER BY 1 DESC LIMIT 2"):
+        jobs.sql(f"DROP TABLE {name}")
+    f = findings(run, jobs)["partitions.partman_behind"]
+    assert (f["object"], f["severity"]) == ("public.t", "warning") and "is to keep 3 partitions ahead, there is 1" in f["message"]
+    jobs.sql("INSERT INTO t VALUES (now())")
+    repair(jobs, f)
+    assert "partitions.partman_behind" not in findings(run, jobs)
+    jobs.sql("DROP TABLE t")
+    f = findings(run, jobs)["partitions.partman_orphan"]
+    assert f["object"] == "public.t"
+    repair(jobs, f)
+    assert findings(run, jobs) == {}
+    jobs.sql("DROP EXTENSION pg_partman")
+
+
+# --- formats ------------------------------------------------------------------------------------------------------
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STABLE = (
+    (r"\d+ d \d\d h(?!\d)", "N d NN h"), (r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME"), (r"\d{4}([-_])\d\d([-_])\d\d", r"YYYY\1MM\2DD"), (r"t_\d{4}_\d\d", "t_YYYY_MM"),
+    (r'"value": \d{6,}', '"value": N'), (r"(headroom_seconds\S+|=)\s?\d{6,}s?", r"\1 N"), (r'"server(_version)?": .+,', r'"server\1": …,'), (r'"database": .+,', '"database": …,'))
+
+
+@pytest.fixture
+def sample(db):
+    """Something of each kind that does not depend on the day."""
+    db.sql("CREATE TABLE n (k int NOT NULL, v text) PARTITION BY RANGE (k); CREATE TABLE n_1 PARTITION OF n FOR VALUES FROM (0) TO (10);"
+           "CREATE TABLE n_3 PARTITION OF n FOR VALUES FROM (20) TO (30); CREATE TABLE n_default PARTITION OF n DEFAULT; INSERT INTO n VALUES (15), (16);"
+           "ALTER TABLE n ENABLE ROW LEVEL SECURITY; ALTER TABLE n_1 ENABLE ROW LEVEL SECURITY; ALTER TABLE n_default ENABLE ROW LEVEL SECURITY; GRANT SELECT ON n_3 TO PUBLIC;"
+           "CREATE INDEX n_v ON ONLY n (v); CREATE TABLE t (at timestamptz) PARTITION BY RANGE (at);" + months("t", range(0, 4)))
+    return db
+
+
+@pytest.mark.parametrize("fmt", ["txt", "expanded", "json", "ndjson", "csv", "prom", "nagios"])
+def test_golden(dbops, sample, fmt):
+    """UPDATE_GOLDEN=1 writes the files anew; look at the difference before it is committed."""
+    text = dbops("partitions", "check", "-d", sample, "--check", f"--format={'table' if fmt == 'txt' else fmt}", expect=EXIT["critical"]).stdout
+    for pattern, replacement in STABLE:
+        text = re.sub(pattern, replacement, text)
+    path = ROOT / f"tests/e2e/golden/partitions-check.{fmt}"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_schema(dbops, sample):
+    schema = json.loads((ROOT / "docs/schema/partitions-check.json").read_text())
+    answer = check(dbops, sample)
+    jsonschema.Draft202012Validator(schema).validate(answer)
+    # and it says no to what is not of that form
+    answer["partitions"][0]["id"] = "partitions.unheard_of"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate(answer)
+
+
+def test_schema_knows_every_finding():
+    ids = set(json.loads((ROOT / "docs/schema/partitions-check.json").read_text())["properties"]["partitions"]["items"]["properties"]["id"]["enum"])
+    sources = "".join(p.read_text() for stem in ("check", "parity") for p in (ROOT / "src/lib/partition").glob(f"{stem}*.c"))
+    assert ids == set(re.findall(r'"(partitions\.[a-z_]+)"', sources))
+
+
+def test_suppressed(dbops, sample, work):
+    config = work / "dbops.yaml"
+    config.write_text("suppressions:\n  known:\n    finding: partitions.*\n    object: public.n*\n    reason: we know\n")
+    result = dbops("partitions", "check", "-d", sample, "--check", "--config", config)
+    assert "accepted" in dbops("partitions", "check", "-d", sample, "--check", "--config", config, "--format=nagios").stdout and "OK - " in result.stdout

@@ -10,8 +10,6 @@ struct check_args {
 	const char *warning, *critical, *epoch;
 };
 
-static const char *const epochs[] = { "none", "s", "ms", "us", "ns", NULL };
-
 static const struct option options[] = {
 	OPT_STRING(struct check_args, warning, .long_name = "warning", .metavar = "RANGE",
 		.config_key = "partitions.warning", .fallback = "7d:", .check = range_check_seconds,
@@ -19,7 +17,7 @@ static const struct option options[] = {
 	OPT_STRING(struct check_args, critical, .long_name = "critical", .metavar = "RANGE",
 		.config_key = "partitions.critical", .fallback = "1d:", .check = range_check_seconds,
 		.help = "CRITICAL outside this range of headroom"),
-	OPT_ENUM(struct check_args, epoch, .long_name = "epoch", .metavar = "UNIT", .fallback = "none", .choices = epochs,
+	OPT_ENUM(struct check_args, epoch, .long_name = "epoch", .metavar = "UNIT", .fallback = "none", .choices = partitions_epochs,
 		.help = "integer keys count time since 1970 UTC in this unit; none: they are just numbers"),
 	OPT_END,
 };
@@ -36,16 +34,6 @@ static const struct example examples[] = {
 	{ NULL, NULL },
 };
 
-static enum epoch_unit epoch_of(const char *word)
-{
-	static const enum epoch_unit units[] = { EPOCH_NONE, EPOCH_SECONDS, EPOCH_MILLISECONDS, EPOCH_MICROSECONDS, EPOCH_NANOSECONDS };
-
-	for (size_t i = 0; epochs[i]; i++)
-		if (strcmp(word, epochs[i]) == 0)
-			return units[i];
-	BUG("epoch unit %s", word);
-}
-
 static void release(void *rows)
 {
 	check_release(rows);
@@ -59,7 +47,7 @@ static void *collect(struct look *look, struct error *err)
 
 	range_parse(args->warning, UNIT_SECONDS, &c->options.warning, NULL);
 	range_parse(args->critical, UNIT_SECONDS, &c->options.critical, NULL);
-	c->options.epoch = epoch_of(args->epoch);
+	c->options.epoch = partitions_unit(args->epoch);
 	if (check_run(look->inspector, &look->app->operands, c, look->answer, err))
 		return c;
 	release(c);
@@ -114,9 +102,10 @@ static bool run(struct app *app, const void *args, struct error *err)
 
 const struct command partitions_check_command = {
 	.name = "check",
-	.summary = "check partitioned tables: headroom, gaps, rows in DEFAULT",
+	.summary = "check partitioned tables: headroom, gaps, rows in DEFAULT, parity",
 	.detail = "Looks at partitioned tables and says what is wrong with them or will be: partitions that end soon, gaps between them, "
-		  "rows in DEFAULT partitions, detaches that have not ended.\n\n"
+		  "rows in DEFAULT partitions, detaches that have not ended, partitions that are not like their parent (owner, grants, row-level security, "
+		  "replica identity, statistics, indexes, triggers, publications …), and jobs of pg_cron and pg_partman that are scheduled and fail.\n\n"
 		  "Headroom is the time until the upper bound of the last partition, for keys that are a date, a timestamp or a version 7 UUID, "
 		  "and with --epoch for integers. Keys of type date and timestamp are compared with the clock of the session's time zone.\n\n"
 		  "Nothing is changed. A finding's fix is SQL, or a command of dbops.",

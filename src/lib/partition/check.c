@@ -8,6 +8,7 @@ void check_release(struct check *c)
 	partition_model_release(&c->model);
 	free(c->by_oid);
 	vec_release(&c->headroom);
+	free(c->zone);
 	*c = (struct check){ 0 };
 }
 
@@ -109,24 +110,41 @@ static bool load(struct inspector *in, const struct strvec *tables, struct check
 	return ok;
 }
 
+PGresult *check_ask(struct inspector *in, const char *sql, int64_t timeout, bool all_rows, struct error *err)
+{
+	PGresult *r = NULL;
+
+	if (!partition_begin(in->conn, err))
+		return NULL;
+	if (pg_execf(in->conn, err, "SET LOCAL row_security = %s; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64,
+		    all_rows ? "off" : "on", timeout, in->lock_timeout))
+		r = pg_query(in->conn, err, sql, 0, NULL);
+	if (partition_end(in->conn, r ? err : NULL))
+		return r;
+	PQclear(r);
+	return NULL;
+}
+
 /* date and timestamp keys are told by the clock on the wall: that of the time zone of this role and database. */
 static bool read_clock(struct inspector *in, struct check *c, struct error *err)
 {
 	_cleanup_result_ PGresult *r = inspector_query(in,
 		"SELECT (EXTRACT(epoch FROM pg_catalog.statement_timestamp()) * 1000000)::int8,"
-		" (EXTRACT(epoch FROM LOCALTIMESTAMP) * 1000000)::int8", err);
+		" (EXTRACT(epoch FROM LOCALTIMESTAMP) * 1000000)::int8, pg_catalog.current_setting('TimeZone')", err);
 
 	if (!r)
 		return false;
 	c->now = (struct check_clock){ pg_int(r, 0, 0), pg_int(r, 0, 1) };
+	c->zone = xstrdup(pg_value(r, 0, 2));
 	return true;
 }
 
 bool check_run(struct inspector *in, const struct strvec *tables, struct check *c, struct answer *a, struct error *err)
 {
 	c->version = in->conn->version;
+	c->whole_database = !tables->len;
 	if (!read_clock(in, c, err) || !load(in, tables, c, err))
 		return false;
 	check_bounds(c, a);
-	return check_default_rows(in, c, a, err) && check_parity(in, c, a, err);
+	return check_default_rows(in, c, a, err) && check_parity(in, c, a, err) && check_jobs(in, c, a, err);
 }

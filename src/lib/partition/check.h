@@ -36,6 +36,8 @@ struct check {
 	const struct partition **by_oid; /* sorted */
 	struct check_clock now;
 	int version;                     /* of the server, 150020 */
+	char *zone;                      /* TimeZone of this role and database */
+	bool whole_database;             /* no table was named */
 	struct check_options options;
 	VEC(struct headroom) headroom; /* of each table whose end matters */
 };
@@ -53,6 +55,12 @@ void check_bounds(struct check *c, struct answer *a);
 /* Rows in DEFAULT partitions: one short read of each. What cannot be read is a gap. */
 bool check_default_rows(struct inspector *in, const struct check *c, struct answer *a, struct error *err);
 
+/* Others that look after partitions: failing jobs of pg_cron, sets of pg_partman; tables that are partitioned by other means. */
+bool check_jobs(struct inspector *in, const struct check *c, struct answer *a, struct error *err);
+
+/* One statement in a transaction of its own, with the settings of partition_begin(); timeout in milliseconds. all_rows: rows that policies
+ * hide are an error, not an absence. NULL on failure. */
+PGresult *check_ask(struct inspector *in, const char *sql, int64_t timeout, bool all_rows, struct error *err);
 /* By OID; NULL = not looked at. */
 const struct partition *check_find(const struct check *c, uint32_t oid);
 /* The name for people, in a finding's object. Caller frees. */
@@ -63,7 +71,9 @@ struct finding *check_finding(struct answer *a, const char *id, enum severity se
 bool check_key_now(const struct check *c, const struct partition *parent, int64_t *ret);
 /* A bound of range partitions as people read it: a time of parent's kind. */
 void check_add_time(struct strbuf *out, const struct partition *parent, enum epoch_unit epoch, int64_t us);
-/* "1 month", "7 days", "1 hour": the interval most partitions of parent have; NULL = none. A constant or in buf. */
+/* "1 month", "7 days", "1 hour", of integers "1000": what most partitions of parent span; NULL = nothing. In buf. */
 const char *check_interval(const struct check *c, const struct partition *parent, char buf[32]);
+/* Adds "dbops partitions create …" that makes ahead partitions and fills gaps; nothing when parent has no usual interval. */
+void check_add_create(const struct check *c, const struct partition *parent, int64_t ahead, const char *more, struct strbuf *out);
 
 #endif

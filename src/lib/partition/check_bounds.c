@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the bounds alone tell: how long they last, what lies between them, what is not on the grid, what is half detached. */
-#include "check.h"
+#include "parity.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include "clock.h"
 
 #define HOUR INT64_C(3600000000)
@@ -63,14 +64,14 @@ static const char *interval_name(int64_t length, char buf[32])
 		snprintf(buf, 32, "%" PRId64 " hour%s", length / HOUR, length == HOUR ? "" : "s");
 		return buf;
 	}
-	if (is_about(length, 28 * DAY, 31 * DAY))
-		return "1 month";
-	if (is_about(length, 90 * DAY, 92 * DAY))
-		return "3 months";
-	if (is_about(length, 365 * DAY, 366 * DAY))
-		return "1 year";
 	if (!is_about(length, days * DAY, days * DAY))
 		return NULL;
+	if (days >= 28 && days <= 31)
+		return "1 month";
+	if (days >= 90 && days <= 92)
+		return "3 months";
+	if (days >= 365 && days <= 366)
+		return "1 year";
 	snprintf(buf, 32, "%" PRId64 " day%s", days, days == 1 ? "" : "s");
 	return buf;
 }
@@ -80,10 +81,29 @@ static bool is_closed(int64_t from, int64_t to)
 	return from != INSTANT_MIN && to != INSTANT_MAX && to > from;
 }
 
+static bool is_number(const struct check *c, const struct partition *parent)
+{
+	return parent->key.strategy == STRATEGY_RANGE && partition_key_kind(parent) == KEY_INTEGER && c->options.epoch == EPOCH_NONE;
+}
+
+static const char *number_interval(const struct partition *p, char buf[32])
+{
+	const struct bound_values *from = &p->bound.from, *to = &p->bound.to;
+	int64_t length;
+
+	if (p->bound.kind != BOUND_RANGE || from->items[0].kind != BOUND_VALUE || to->items[0].kind != BOUND_VALUE ||
+		__builtin_sub_overflow(strtoll(to->items[0].text, NULL, 10), strtoll(from->items[0].text, NULL, 10), &length))
+		return NULL;
+	snprintf(buf, 32, "%" PRId64, length);
+	return buf;
+}
+
 static const char *interval_of(const struct check *c, const struct partition *parent, const struct partition *p, char buf[32])
 {
 	int64_t from, to;
 
+	if (is_number(c, parent))
+		return number_interval(p, buf);
 	if (!partition_span(parent, p, c->options.epoch, &from, &to) || !is_closed(from, to))
 		return NULL;
 	return interval_name(to - from, buf);
@@ -96,7 +116,7 @@ const char *check_interval(const struct check *c, const struct partition *parent
 	char other[32], winner[32] = "";
 	int64_t unused;
 
-	if (!check_key_now(c, parent, &unused))
+	if (!check_key_now(c, parent, &unused) && (!is_number(c, parent) || parent->key.columns.len > 1))
 		return NULL;
 	for (const struct partition *p = partition_next(&c->model, parent, NULL); p; p = partition_next(&c->model, parent, p)) {
 		const char *name = interval_of(c, parent, p, other);
@@ -117,6 +137,54 @@ const char *check_interval(const struct check *c, const struct partition *parent
 		return NULL;
 	memcpy(buf, winner, sizeof(winner));
 	return buf;
+}
+
+/* Whether days begin at midnight UTC here; else they begin in another time zone, most likely the database's. */
+static bool is_utc(const struct check *c, const struct partition *parent)
+{
+	for (const struct partition *p = partition_next(&c->model, parent, NULL); p; p = partition_next(&c->model, parent, p)) {
+		int64_t from, to;
+
+		if (partition_span(parent, p, c->options.epoch, &from, &to) && is_closed(from, to) && from % DAY)
+			return false;
+	}
+	return true;
+}
+
+static void add_word(struct strbuf *out, const char *word)
+{
+	if (strpbrk(word, "\"'$\\`!;&|<>()*?[]# \t\n")) {
+		strbuf_addch(out, '\'');
+		for (const char *s = word; *s; s++)
+			if (*s == '\'')
+				strbuf_adds(out, "'\\''");
+			else
+				strbuf_addch(out, *s);
+		strbuf_addch(out, '\'');
+	} else {
+		strbuf_adds(out, word);
+	}
+}
+
+void check_add_create(const struct check *c, const struct partition *parent, int64_t ahead, const char *more, struct strbuf *out)
+{
+	static const char *const units[] = { [EPOCH_SECONDS] = "s", [EPOCH_MILLISECONDS] = "ms", [EPOCH_MICROSECONDS] = "us", [EPOCH_NANOSECONDS] = "ns" };
+	char buf[32];
+	const char *interval = check_interval(c, parent, buf);
+	autofree char *name = check_name(parent);
+
+	if (!interval)
+		return;
+	strbuf_adds(out, "dbops partitions create ");
+	add_word(out, name);
+	strbuf_addf(out, " --interval '%s' --ahead %" PRId64, interval, ahead);
+	if (!is_number(c, parent) && !is_utc(c, parent) && !strstr(interval, "hour")) {
+		strbuf_adds(out, " --timezone ");
+		add_word(out, c->zone);
+	}
+	if (c->options.epoch != EPOCH_NONE && partition_key_kind(parent) == KEY_INTEGER)
+		strbuf_addf(out, " --epoch %s", units[c->options.epoch]);
+	strbuf_addf(out, "%s --yes", more);
 }
 
 /* --- findings ---------------------------------------------------------------------------------------------- */
@@ -161,13 +229,33 @@ static enum severity gap_severity(const struct check *c, const struct partition 
 	return from <= now && !has_default ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 }
 
+/* By create where the table has a usual interval, else one table as wide as the gap. */
+static void add_gap_fix(const struct check *c, const struct partition *parent, const struct partition *before, const struct partition *after,
+	const char *bounds, struct strbuf *fix)
+{
+	const struct bound gap = { .kind = BOUND_RANGE, .from = before->bound.to, .to = after->bound.from };
+	autofree char *name = parity_object_name(parent->name, bounds, "");
+	_cleanup_strbuf_ struct strbuf table = STRBUF_INIT, parent_sql = STRBUF_INIT;
+
+	check_add_create(c, parent, 0, partition_default(&c->model, parent) ? " --move-default" : "", fix);
+	if (fix->len)
+		return;
+	pg_add_qualified(&table, parent->schema, name);
+	parity_add_table(&parent_sql, parent);
+	strbuf_addf(fix, "CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY);\nALTER TABLE %s ATTACH PARTITION %s ", table.buf, parent_sql.buf, parent_sql.buf,
+		table.buf);
+	bound_add_sql(fix, &gap);
+	strbuf_addch(fix, ';');
+}
+
 static void add_gap(struct check *c, const struct partition *parent, const struct partition *before, const struct partition *after,
 	struct answer *a)
 {
 	bool has_default = partition_default(&c->model, parent) != NULL;
 	enum severity severity = gap_severity(c, parent, before, after, has_default);
-	_cleanup_strbuf_ struct strbuf bounds = STRBUF_INIT, evidence = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf bounds = STRBUF_INIT, evidence = STRBUF_INIT, fix = STRBUF_INIT;
 	struct json j = JSON_INIT(&evidence, 0);
+	struct finding *f;
 	autofree char *first = check_name(before), *second = check_name(after);
 
 	add_gap_bounds(&bounds, before, after);
@@ -177,9 +265,11 @@ static void add_gap(struct check *c, const struct partition *parent, const struc
 	jsonw_string(&j, "before", second);
 	jsonw_object_end(&j);
 
-	check_finding(a, "partitions.gap", severity, parent,
-		xasprintf("no partition for rows %s: %s", bounds.buf, has_default ? "they go to DEFAULT" : "they are refused"))
-		->evidence = strbuf_detach(&evidence);
+	add_gap_fix(c, parent, before, after, bounds.buf, &fix);
+	f = check_finding(a, "partitions.gap", severity, parent,
+		xasprintf("no partition for rows %s: %s", bounds.buf, has_default ? "they go to DEFAULT" : "they are refused"));
+	f->evidence = strbuf_detach(&evidence);
+	f->fix = strbuf_detach(&fix);
 }
 
 /* Ranges cannot overlap, so two neighbours that do not touch have a gap between them. Of a key whose order only the
@@ -196,6 +286,25 @@ static void check_gaps(struct check *c, const struct partition *parent, struct a
 		if (before && !bound_values_equal(&before->bound.to, &p->bound.from))
 			add_gap(c, parent, before, p, a);
 		before = p;
+	}
+}
+
+/* What is wider, narrower or shifted: bounds made in several time zones, by hand, or by a script that changed its mind. */
+static void check_grid(struct check *c, const struct partition *parent, struct answer *a)
+{
+	char buf[32], other[32];
+	const char *usual = check_interval(c, parent, buf);
+	int64_t from, to;
+
+	for (const struct partition *p = partition_next(&c->model, parent, NULL); p && usual; p = partition_next(&c->model, parent, p)) {
+		const char *name = interval_of(c, parent, p, other);
+		_cleanup_strbuf_ struct strbuf bounds = STRBUF_INIT;
+
+		if (!partition_span(parent, p, c->options.epoch, &from, &to) || !is_closed(from, to) || (name && strcmp(name, usual) == 0))
+			continue;
+		bound_add_display(&bounds, &p->bound);
+		check_finding(a, "partitions.off_grid", SEVERITY_INFO, p,
+			xasprintf("its bounds %s are not those of %s, which most partitions have", bounds.buf, usual));
 	}
 }
 
@@ -226,23 +335,6 @@ static int64_t own_end(const struct check *c, const struct partition *p)
 	return INSTANT_MAX;
 }
 
-static void add_headroom_fix(const struct check *c, const struct partition *parent, struct strbuf *fix)
-{
-	char buf[32];
-	const char *interval = check_interval(c, parent, buf);
-	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-
-	if (!interval)
-		return;
-	pg_add_display_name(&name, parent->schema, parent->name);
-	strbuf_adds(fix, "dbops partitions create ");
-	if (strpbrk(name.buf, "\"'$\\ "))
-		pg_add_literal(fix, name.buf);
-	else
-		strbuf_adds(fix, name.buf);
-	strbuf_addf(fix, " --interval '%s' --ahead 3 --yes", interval);
-}
-
 static char *headroom_message(const struct check *c, const struct headroom *h)
 {
 	_cleanup_strbuf_ struct strbuf until = STRBUF_INIT, left = STRBUF_INIT;
@@ -258,7 +350,7 @@ static void add_headroom_finding(const struct check *c, const struct headroom *h
 	_cleanup_strbuf_ struct strbuf fix = STRBUF_INIT;
 	struct finding *f = check_finding(a, "partitions.headroom", severity, h->table, headroom_message(c, h));
 
-	add_headroom_fix(c, h->table, &fix);
+	check_add_create(c, h->table, 3, "", &fix);
 	f->fix = fix.len ? strbuf_detach(&fix) : NULL;
 }
 
@@ -315,5 +407,6 @@ void check_bounds(struct check *c, struct answer *a)
 			continue;
 		check_headroom(c, p, a);
 		check_gaps(c, p, a);
+		check_grid(c, p, a);
 	}
 }

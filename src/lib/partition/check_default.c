@@ -14,22 +14,6 @@ struct default_rows {
 	const char *first, *last; /* keys; NULL = not known */
 };
 
-/* One statement in a transaction of its own; rows that policies hide are an error, not an absence. */
-static PGresult *ask(struct inspector *in, const char *sql, int64_t timeout, struct error *err)
-{
-	PGresult *r = NULL;
-
-	if (!partition_begin(in->conn, err))
-		return NULL;
-	if (pg_execf(in->conn, err, "SET LOCAL row_security = off; SET LOCAL statement_timeout = %" PRId64
-				    "; SET LOCAL lock_timeout = %" PRId64, timeout, in->lock_timeout))
-		r = pg_query(in->conn, err, sql, 0, NULL);
-	if (partition_end(in->conn, r ? err : NULL))
-		return r;
-	PQclear(r);
-	return NULL;
-}
-
 static void add_select(struct strbuf *sql, const struct partition *parent, const struct partition *p)
 {
 	_cleanup_strbuf_ struct strbuf table = STRBUF_INIT, key = STRBUF_INIT;
@@ -75,11 +59,38 @@ static void add_evidence(struct strbuf *out, const struct default_rows *d, const
 	jsonw_object_end(&j);
 }
 
+/* Moving the rows needs a partition for each of them; create makes those that follow the existing ones. */
+#define MOVE_MAX 240
+
+static bool key_time(const struct check *c, const struct partition *parent, const char *text, int64_t *ret)
+{
+	autofree char *copy = text ? xstrdup(text) : NULL;
+	const struct bound_value v = { .kind = BOUND_VALUE, .text = copy };
+
+	return copy && instant_of_value(&v, partition_key_kind(parent), c->options.epoch, ret);
+}
+
+static void add_move(const struct check *c, const struct partition *parent, const struct default_rows *d, struct strbuf *fix)
+{
+	const struct partition *oldest = partition_next(&c->model, parent, NULL);
+	int64_t first, last, from, to, now;
+
+	if (!check_key_now(c, parent, &now) || !key_time(c, parent, d->first, &first) || !key_time(c, parent, d->last, &last) ||
+		!partition_span(parent, oldest, c->options.epoch, &from, &to) || first < from || to == INSTANT_MAX || to <= from)
+		return;
+
+	int64_t ahead = last > now ? (last - now) / (to - from) + 2 : 0;
+
+	if (ahead <= MOVE_MAX && d->nulls < d->rows)
+		check_add_create(c, parent, ahead, " --move-default", fix);
+}
+
 static void report(const struct check *c, const struct partition *p, const struct default_rows *d, struct answer *a)
 {
 	const struct partition *parent = partition_parent(&c->model, p);
 	autofree char *table = check_name(parent);
-	_cleanup_strbuf_ struct strbuf evidence = STRBUF_INIT;
+	_cleanup_strbuf_ struct strbuf evidence = STRBUF_INIT, fix = STRBUF_INIT;
+	struct finding *f;
 	/* that is what DEFAULT is for in a list; NULLs have no other place in a range */
 	bool expected = parent->key.strategy == STRATEGY_LIST || (d->nulls && d->nulls == d->rows);
 
@@ -88,8 +99,10 @@ static void report(const struct check *c, const struct partition *p, const struc
 	if (!d->rows)
 		return;
 	add_evidence(&evidence, d, parent);
-	check_finding(a, "partitions.default_rows", expected ? SEVERITY_INFO : SEVERITY_WARNING, p, rows_message(d))->evidence =
-		strbuf_detach(&evidence);
+	add_move(c, parent, d, &fix);
+	f = check_finding(a, "partitions.default_rows", expected ? SEVERITY_INFO : SEVERITY_WARNING, p, rows_message(d));
+	f->evidence = strbuf_detach(&evidence);
+	f->fix = fix.len ? strbuf_detach(&fix) : NULL;
 }
 
 static void add_gap(struct inspector *in, const struct partition *p, const struct error *failed, struct answer *a)
@@ -132,7 +145,7 @@ static bool estimate(struct inspector *in, const struct check *c, const struct p
 	pg_add_qualified(&sql, p->schema, p->name);
 	strbuf_adds(&sql, " LIMIT 1");
 
-	_cleanup_result_ PGresult *r = ask(in, sql.buf, in->statement_timeout, err);
+	_cleanup_result_ PGresult *r = check_ask(in, sql.buf, in->statement_timeout, true, err);
 	const struct default_rows d = { .rows = r && PQntuples(r) ? (p->rows > 1 ? p->rows : 1) : 0, .estimated = true };
 
 	if (r)
@@ -148,7 +161,7 @@ static bool look(struct inspector *in, const struct check *c, const struct parti
 
 	add_select(&sql, partition_parent(&c->model, p), p);
 
-	_cleanup_result_ PGresult *r = ask(in, sql.buf, timeout, &failed);
+	_cleanup_result_ PGresult *r = check_ask(in, sql.buf, timeout, true, &failed);
 
 	if (r) {
 		const struct default_rows d = { .rows = pg_int(r, 0, 0), .nulls = pg_int(r, 0, 3), .first = pg_text(r, 0, 1), .last = pg_text(r, 0, 2) };

@@ -99,8 +99,8 @@ static void compare_rls(const struct facts *parent, const struct facts *f, struc
 
 	if (parent->rls && !f->rls) {
 		added = check_finding(a, "partitions.rls", f->grantees ? SEVERITY_CRITICAL : SEVERITY_WARNING, f->p,
-			f->grantees ? xasprintf("row-level security is off, unlike the parent's: %s can read and write it directly, past all "
-						"policies", f->grantees)
+			f->grantees ? xasprintf("row-level security is off, unlike the parent's: %s may use it directly, past all policies",
+					    f->grantees)
 				    : xstrdup("row-level security is off, unlike the parent's; nobody but the owner may use it directly"));
 		added->fix = alter(f->p, "ENABLE ROW LEVEL SECURITY");
 		added->undo = alter(f->p, "DISABLE ROW LEVEL SECURITY");
@@ -280,7 +280,8 @@ void parity_tables(const struct check *c, const PGresult *r, struct answer *a)
 bool check_parity(struct inspector *in, const struct check *c, struct answer *a, struct error *err)
 {
 	_cleanup_error_ struct error failed = ERROR_INIT;
-	autofree char *sql = xasprintf("%s;\n%s", sql_partition_tables, sql_partition_parity);
+	/* the planner takes an intermediate result for a handful of rows, and would go through it once for each partition */
+	autofree char *sql = xasprintf("SET LOCAL enable_nestloop = off;\n%s;\n%s", sql_partition_tables, sql_partition_parity);
 	PGresult *r[2];
 
 	if (inspector_batch(in, sql, r, 2, &failed)) {

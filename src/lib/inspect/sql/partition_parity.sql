@@ -15,7 +15,8 @@ WITH locked AS MATERIALIZED (
       FROM pg_catalog.pg_inherits i
       JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p' AND p.relpersistence <> 't'
       JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
-     WHERE NOT EXISTS (SELECT FROM locked k WHERE k.oid IN (i.inhparent, i.inhrelid))
+     WHERE NOT EXISTS (SELECT FROM locked k WHERE k.oid = i.inhparent)
+       AND NOT EXISTS (SELECT FROM locked k WHERE k.oid = i.inhrelid)
        AND NOT i.inhdetachpending -- @>=14
 ), tables AS MATERIALIZED (
     SELECT parent AS oid FROM pairs UNION SELECT child FROM pairs
@@ -46,6 +47,7 @@ with_column_acl AS MATERIALIZED (
     SELECT 'grant_extra', d.child, g.grantee, g.grantable, g.item
       FROM differing d
       JOIN privileges g ON g.oid = d.child AND g.grantee <> d.parent_owner
+       AND NOT (g.item = 'SELECT' AND pg_catalog.pg_get_userbyid(g.grantee) = current_user) -- we may look into DEFAULT
      WHERE NOT EXISTS (SELECT FROM privileges h WHERE h.oid = d.parent AND (h.grantee, h.item, h.grantable) = (g.grantee, g.item, g.grantable))
 ),
 -- policies; a subquery in one names the columns by the table, which has another name in a partition
@@ -96,14 +98,17 @@ defaults AS MATERIALIZED (
        AND NOT a.attisdropped
        AND a.attrelid IN (SELECT oid FROM tables)
        AND (a.attidentity <> '' OR d.oid IS NOT NULL OR coalesce(a.attstattarget, -1) >= 0)
+), column_names AS (
+    SELECT p.parent, p.child, y.attname FROM pairs p JOIN columns y ON y.oid = p.parent
+     UNION
+    SELECT p.parent, p.child, h.attname FROM pairs p JOIN columns h ON h.oid = p.child
 ), column_pairs AS (
-    SELECT p.child, a.attname, coalesce(y.attidentity, '') AS parent_identity, coalesce(h.attidentity, '') AS child_identity,
+    SELECT p.child, p.attname, coalesce(y.attidentity, '') AS parent_identity, coalesce(h.attidentity, '') AS child_identity,
            coalesce(y.attgenerated, h.attgenerated, '') AS generated, y.expression AS parent_expression, h.expression AS child_expression,
            coalesce(y.target, -1) AS parent_target, coalesce(h.target, -1) AS child_target
-      FROM pairs p
-      CROSS JOIN LATERAL (SELECT attname FROM columns WHERE oid = p.parent UNION SELECT attname FROM columns WHERE oid = p.child) a
-      LEFT JOIN columns y ON y.oid = p.parent AND y.attname = a.attname
-      LEFT JOIN columns h ON h.oid = p.child AND h.attname = a.attname
+      FROM column_names p
+      LEFT JOIN columns y ON y.oid = p.parent AND y.attname = p.attname
+      LEFT JOIN columns h ON h.oid = p.child AND h.attname = p.attname
 ),
 -- extended statistics, by what they are about
 statistics AS MATERIALIZED (
@@ -230,5 +235,7 @@ SELECT 'publication', p.child, b.pubname, NULL, NULL, NULL, NULL, NULL, NULL, NU
   JOIN siblings s ON s.parent = v.parent AND v.n * 2 > s.n
   JOIN pairs p ON p.parent = v.parent
   JOIN pg_catalog.pg_publication b ON b.oid = v.prpubid AND NOT b.puballtables
- WHERE NOT EXISTS (SELECT FROM members m WHERE m.prpubid = v.prpubid AND m.prrelid IN (p.parent, p.child))
+ WHERE NOT EXISTS (SELECT FROM members m WHERE m.prpubid = v.prpubid AND m.prrelid = p.parent)
+   AND NOT EXISTS (SELECT FROM members m WHERE m.prpubid = v.prpubid AND m.prrelid = p.child)
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_publication_namespace g WHERE g.pnpubid = v.prpubid AND g.pnnspid IN (p.parent_schema, p.child_schema)) -- @>=15
+ ORDER BY kind, partition, a, b
