@@ -568,7 +568,7 @@ complete -c dbops -n '__dbops_at dbops locks terminate' -s '?' -l help -d 'print
 # dbops partitions
 complete -c dbops -n '__dbops_at dbops partitions' -a list -d 'list partitioned tables with their partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a convert -d 'make a partitioned table of an ordinary one while it is in use'
-complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT'
+complete -c dbops -n '__dbops_at dbops partitions' -a check -d 'check partitioned tables: headroom, gaps, rows in DEFAULT, parity'
 complete -c dbops -n '__dbops_at dbops partitions' -a create -d 'create missing partitions'
 complete -c dbops -n '__dbops_at dbops partitions' -a attach -d 'make a table a partition'
 complete -c dbops -n '__dbops_at dbops partitions' -a detach -d 'take partitions out of their table'
