@@ -305,6 +305,9 @@ def test_hold(run, trades, work):
     run("partitions", "drop", "-d", trades, "trades_2025_01", "--without-archive", "--yes", expect=EXIT["refused"])
     assert archive(run, trades, "trades_2025_02", work / "cold", "--drop", "--yes").json["dropped"]
     archive(run, trades, "trades_2025_01", work / "cold")
+    run("partitions", "detach", "-d", trades, "trades_2025_01", "--yes")
+    held = run("partitions", "drop", "-d", trades, "trades_2025_01", "--archived-in", work / "cold", "--yes", expect=EXIT["refused"])
+    assert "case 42" in held.stderr, "a detach is no way around a hold"
     (run.folder / "dbops.yaml").unlink()
     assert run.json("partitions", "drop", "-d", trades, "trades_2025_01", "--archived-in", work / "cold", "--yes")["dropped"]
 
@@ -350,6 +353,19 @@ def test_attach_without_a_place(run, trades, work):
     trades.sql("DROP TABLE trades, trades_2025_01")
     assert "no table 'public.trades'" in restore(run, trades, "trades_2025_01", work / "cold", "--attach", "--yes", expect=EXIT["not_found"]).stderr
     assert not exists(trades, "trades_2025_01")
+
+
+
+def test_stopped_after_the_detach(run, trades, work):
+    """SIGTERM while the rows are compared: not dropped, and attached again before dbops ends."""
+    trades.sql("INSERT INTO trades (id, at, note) SELECT g, '2025-01-20', repeat('x', 200) FROM generate_series(1000, 300000) g")
+    process = run.start("partitions", "archive", "-d", trades, "trades_2025_01", "--to", work / "cold", "--drop", "--yes")
+    wait_until(lambda: trades.value("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%%' AND state = 'active' AND application_name = "
+                                    "'dbops partitions archive' AND pid IN (SELECT pid FROM pg_locks WHERE mode = 'ShareLock' AND granted "
+                                    "AND relation = 'trades_2025_01'::regclass)") or process.poll() is not None, "the comparison", every=0.002)
+    process.terminate()
+    run.finish(process, expect=143)
+    assert attached(trades) and [e["phase"] for e in ledger(run)] == ["intent", "kept"]
 
 
 # ---- drop

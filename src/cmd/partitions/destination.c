@@ -52,14 +52,32 @@ bool confirm_plan(struct app *app, const char *plan, const char *digest, const c
 	return app_confirm(app, plan, err);
 }
 
-bool check_holds(struct app *app, struct pg_conn *c, uint32_t oid, const char *sql, const char *shown, struct error *err)
+/* The catalog has forgotten what a detached table belonged to, but the hold has not. */
+static bool add_former_parent(struct pg_conn *c, const struct archive_subject *s, struct hold_query *q, struct error *err)
 {
-	struct hold_query q = { .sql = sql, .now = clock_now_us() };
+	_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT, sql = STRBUF_INIT;
+	const char *value;
+
+	if (s->attached || !s->parent_name)
+		return true;
+	pg_add_display_name(&shown, s->parent_schema, s->parent_name);
+	strvec_push(&q->names, shown.buf);
+	pg_add_qualified(&sql, s->parent_schema, s->parent_name);
+	value = sql.buf;
+
+	_cleanup_result_ PGresult *r = pg_query(c, err, "SELECT pg_catalog.to_regclass($1)::oid", 1, &value);
+
+	return r && (pg_is_null(r, 0, 0) || hold_names(c, (uint32_t)pg_int(r, 0, 0), q, err));
+}
+
+bool check_holds(struct app *app, struct pg_conn *c, const struct archive_subject *s, struct error *err)
+{
+	struct hold_query q = { .sql = s->sql, .now = clock_now_us() };
 	struct config_hold hold = { 0 };
-	bool ok = hold_names(c, oid, &q, err) && hold_of_table(c, app->config, &q, &hold, err);
+	bool ok = hold_names(c, s->oid, &q, err) && add_former_parent(c, s, &q, err) && hold_of_table(c, app->config, &q, &hold, err);
 
 	strvec_release(&q.names);
-	return ok && (!hold.name[0] || hold_refuse(&hold, shown, err));
+	return ok && (!hold.name[0] || hold_refuse(&hold, s->shown, err));
 }
 
 bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *ret, struct error *err)

@@ -19,8 +19,8 @@ bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *r
 bool keep_session(struct pg_conn *c, struct error *err);
 /* As app_confirm(), also satisfied by --apply with this very digest; another digest: EXIT_CONFIG. */
 bool confirm_plan(struct app *app, const char *plan, const char *digest, const char *apply, struct error *err);
-/* Refuses when a hold of the configuration keeps the table. */
-bool check_holds(struct app *app, struct pg_conn *c, uint32_t oid, const char *sql, const char *shown, struct error *err);
+/* Refuses when a hold of the configuration keeps the table; one on what it was a partition of before its detach does. */
+bool check_holds(struct app *app, struct pg_conn *c, const struct archive_subject *s, struct error *err);
 /* Conditions of rows that are held; refuses when the whole table is. */
 bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *ret, struct error *err);
 

@@ -86,7 +86,7 @@ static void plan_drop(struct removal *r, bool with_archive)
 bool removal_plan(struct removal *r, const char *command, const struct change_target *t, bool with_archive, struct error *err)
 {
 	change_plan(&r->plan, command, r->change, t);
-	if (!check_holds(r->app, r->c, r->subject->oid, r->subject->sql, r->subject->shown, err) || !check_dependents(r, err) ||
+	if (!check_holds(r->app, r->c, r->subject, err) || !check_dependents(r, err) ||
 		!plan_detach(r, err))
 		return false;
 	plan_drop(r, with_archive);
@@ -165,14 +165,18 @@ static bool plan_attach(struct removal *r, struct pg_conn *c, struct partition_p
 	       partition_plan_attach(c, &m, &request, &was, plan, err) && partition_end(c, err);
 }
 
-/* On a session of its own: the first one may be broken, or in the middle of a COPY. */
+/* On a session of its own: the first one may be broken, or in the middle of a COPY. A stop request does not stop this: the table
+ * shall not be left half way. */
 static bool attach_again(struct removal *r, struct error *err)
 {
+	struct pg_params params = server_params(r->app, r->plan.command);
 	const struct apply_options o = { .log = &r->app->log, .max_wait_ms = r->change->max_wait };
 	_cleanup_plan_ struct partition_plan plan = { .command = xstrdup(r->plan.command), .table = r->plan.table,
 		.table_name = xstrdup(r->plan.table_name), .lock_timeout_ms = r->change->lock_timeout };
-	_cleanup_conn_ struct pg_conn *c = pg_clone(r->c, NULL, NULL, err);
+	_cleanup_conn_ struct pg_conn *c = NULL;
 
+	params.cancel = NULL;
+	c = pg_connect(&params, &r->app->log, err);
 	return c && plan_attach(r, c, &plan, err) && partition_apply(c, &plan, &o, err);
 }
 
