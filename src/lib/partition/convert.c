@@ -264,7 +264,7 @@ static bool refuse(const struct convert *v, struct strbuf *blockers, struct erro
 static bool make_plan(struct convert *v, struct partition_plan *plan, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf blockers = STRBUF_INIT;
-	char kind;
+	char kind = 0;
 
 	if (!load_table(v, &kind, err))
 		return false;
