@@ -55,7 +55,7 @@ _dbops_facts()
 		files='--config'
 		;;
 	'dbops indexes audit')
-		options='--schema --table --only --min-size --min-age --standby --exact --expect --sql --all --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		options='--schema --table --only --min-size --min-age --standby --exact --prove --expect --sql --all --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
 		values='--schema --table --only --min-size --min-age --standby --expect --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
 		files='--expect --output -o --since --save --config'
 		;;

@@ -261,6 +261,7 @@ complete -c dbops -n '__dbops_at dbops indexes audit' -l min-size -x -d 'leave o
 complete -c dbops -n '__dbops_at dbops indexes audit' -l min-age -x -d 'call an index unused when it was not scanned for TIME; statistics must be that old'
 complete -c dbops -n '__dbops_at dbops indexes audit' -l standby -x -d 'count the scans of this standby, too; one for each that streams from the server'
 complete -c dbops -n '__dbops_at dbops indexes audit' -l exact -d 'measure bloat by reading every B-tree of 1 MiB and more (extension pgstattuple) instead of estimating it'
+complete -c dbops -n '__dbops_at dbops indexes audit' -l prove -d 'plan the statements that read tables from end to end with hypothetical indexes (extension hypopg), and advise those that help'
 complete -c dbops -n '__dbops_at dbops indexes audit' -l expect -r -F -d 'CREATE INDEX statements, SQL or a YAML list: report those that are missing, invalid or different'
 complete -c dbops -n '__dbops_at dbops indexes audit' -l sql -d 'print a psql script of the cures, with the way back, instead of the findings'
 complete -c dbops -n '__dbops_at dbops indexes audit' -l all -d 'also show indexes that must stay whether they are used or not, with the reason'

@@ -21,7 +21,7 @@ build="meson ninja-build gcc libc6-dev pkg-config libpq-dev zlib1g-dev libcurl4-
 # ISA-L compresses ten times faster than zlib; the build works without it.
 [ "$(dpkg --print-architecture 2>/dev/null)" = i386 ] || build="$build libisal-dev"
 server="postgresql postgresql-contrib python3 python3-swift openssl"
-test="clang clang-tidy cppcheck shellcheck libcmocka-dev mandoc faketime pgbouncer patchelf strace
+test="clang clang-tidy cppcheck shellcheck libcmocka-dev mandoc faketime postgresql-15-hypopg pgbouncer patchelf strace
 	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-psycopg python3-boto3 python3-yaml python3-jsonschema
 	postgresql-15-cron postgresql-15-partman
 	bash zsh fish systemd git"

@@ -716,3 +716,41 @@ def test_golden(dbops, db, suffix, words):
     if os.environ.get("GOLDEN") == "write":
         path.write_text(text)
     assert text == path.read_text()
+
+
+@pytest.fixture(scope="module")
+def proving():
+    """A server with pg_stat_statements loaded; Debian's, which has hypopg."""
+    from conftest import BINDIRS, MAJOR
+    from support.servers import Cluster
+    cluster = Cluster(BINDIRS[MAJOR], MAJOR, options={"shared_preload_libraries": "pg_stat_statements"})
+    yield cluster
+    cluster.stop()
+
+
+def test_proof(proving, dbops_for):
+    """A sequential scan's statements are named; with hypopg the index that the planner would use is advised, and it does use it."""
+    database = proving.create_database()
+    database.sql("""
+        CREATE TABLE "Big ""t" (a int, "Key col" int, f text); INSERT INTO "Big ""t" SELECT g, g, repeat('x', 400) FROM generate_series(1, 30000) g;
+        CREATE EXTENSION pg_stat_statements; ANALYZE""")
+    with database.connect() as c:
+        for n in range(25):
+            c.execute('SELECT f FROM "Big ""t" WHERE "Key col" = %s', [n])
+    wait_until(lambda: database.value("SELECT sum(seq_scan) FROM pg_stat_user_tables") >= 25, "the scans")
+    dbops = dbops_for(proving)
+    words = ["indexes", "audit", "-d", database.name, "--only=missing"]
+    missing = dbops(*words, "--prove", expect=EXIT["not_found"])
+    assert "CREATE EXTENSION hypopg" in missing.stderr
+    database.sql("CREATE SCHEMA tools; CREATE EXTENSION hypopg SCHEMA tools")
+    (row,) = dbops.json(*words)["indexes"]
+    assert row["verdict"] == "REVIEW" and row["fix"] is None and row["evidence"]["statements"][0]["calls"] == 25
+    (row,) = dbops.json(*words, "--prove")["indexes"]
+    assert (row["verdict"], row["severity"], row["evidence"]["proof"]["column"]) == ("CREATE", "warning", "Key col")
+    assert row["evidence"]["proof"]["cost_after"] < row["evidence"]["proof"]["cost_before"] / 2
+    run_statements(database, row["fix"])
+    plan = str(database.sql('EXPLAIN SELECT f FROM "Big ""t" WHERE "Key col" = 7'))
+    assert "Index Scan" in plan
+    run_statements(database, row["undo"])
+    assert database.value("SELECT count(*) FROM pg_index WHERE indrelid = '\"Big \"\"t\"'::regclass") == 0
+    database.drop()

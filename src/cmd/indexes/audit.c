@@ -12,7 +12,7 @@ struct audit_args {
 	int64_t min_size, min_age;
 	struct strvec standbys;
 	const char *expect;
-	bool all, exact, sql;
+	bool all, exact, prove, sql;
 };
 
 static const char *const only_choices[] = { "all", "invalid", "duplicate", "redundant", "unused", "foreign-key",
@@ -32,6 +32,8 @@ static const struct option options[] = {
 		.help = "count the scans of this standby, too; one for each that streams from the server"),
 	OPT_FLAG(struct audit_args, exact, .long_name = "exact",
 		.help = "measure bloat by reading every B-tree of 1 MiB and more (extension pgstattuple) instead of estimating it"),
+	OPT_FLAG(struct audit_args, prove, .long_name = "prove",
+		.help = "plan the statements that read tables from end to end with hypothetical indexes (extension hypopg), and advise those that help"),
 	OPT_PATH(struct audit_args, expect, .long_name = "expect", .metavar = "FILE", .config_key = "indexes.expect",
 		.help = "CREATE INDEX statements, SQL or a YAML list: report those that are missing, invalid or different"),
 	OPT_FLAG(struct audit_args, sql, .long_name = "sql",
@@ -297,6 +299,8 @@ static bool ask(struct look *look, struct audit *a, struct error *err)
 	indexes_expect_want(&a->model, &a->expected);
 	if (is_asked_for(a, INDEX_MISSING))
 		indexes_name_statements(look->inspector, &a->findings);
+	if (a->args->prove && !indexes_prove(look->inspector, &a->findings, err))
+		return false;
 	return look_for_bloat(look, a, err) && indexes_model_details(look->inspector, &a->model, err);
 }
 

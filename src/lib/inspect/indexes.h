@@ -175,6 +175,12 @@ enum index_verdict {
 };
 extern const char *const index_verdict_names[];
 
+/* A statement that names a table: its text, who ran it. */
+struct index_statement {
+	char *text, *role;
+	int64_t userid;
+};
+
 struct index_finding {
 	enum index_kind kind;
 	const char *id;             /* "indexes.invalid"; a constant */
@@ -188,6 +194,8 @@ struct index_finding {
 	char *reason;               /* one sentence; owned */
 	char *evidence;             /* JSON object; owned */
 	char *fix, *undo;           /* SQL, statements on lines of their own; owned; NULL = none */
+	VEC(struct index_statement) statements; /* of indexes_name_statements() */
+	char *column;               /* an index on it was proved to help; owned */
 	bool no_fix;                /* another finding has it */
 	double rank;                /* larger = earlier, within a severity */
 	size_t answered;            /* its place in the answer's findings */
@@ -231,6 +239,9 @@ char *indexes_no_verdict(const struct index_model *m, int64_t min_age);
 void indexes_judge_missing(struct index_model *m, struct index_findings *f);
 /* Adds to those findings which statements of pg_stat_statements name the table, where that can be asked. */
 void indexes_name_statements(struct inspector *in, struct index_findings *f);
+/* Plans those statements with hypothetical indexes, and advises what the planner would use. EXIT_NOT_FOUND without hypopg,
+ * EXIT_CONFIG through a transaction pooler. */
+bool indexes_prove(struct inspector *in, struct index_findings *f, struct error *err);
 /* Whether query has name as a word. */
 bool indexes_mentions(const char *query, const char *name);
 

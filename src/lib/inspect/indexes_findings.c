@@ -21,6 +21,12 @@ void indexes_finding_release(struct index_finding *x)
 	free(x->evidence);
 	free(x->fix);
 	free(x->undo);
+	free(x->column);
+	for (size_t k = 0; k < x->statements.len; k++) {
+		free(x->statements.items[k].text);
+		free(x->statements.items[k].role);
+	}
+	vec_release(&x->statements);
 }
 
 void indexes_findings_release(struct index_findings *f)

@@ -93,7 +93,11 @@ static bool is_word_char(char c)
 bool indexes_mentions(const char *query, const char *name)
 {
 	size_t len = strlen(name);
+	_cleanup_strbuf_ struct strbuf quoted = STRBUF_INIT;
 
+	pg_add_ident(&quoted, name);
+	if (strstr(query, quoted.buf))
+		return true;
 	for (const char *s = query; (s = strcasestr(s, name)) != NULL; s++)
 		if ((s == query || !is_word_char(s[-1])) && !is_word_char(s[len]))
 			return true;
@@ -112,6 +116,7 @@ static void add_statements(struct index_finding *x, const PGresult *r)
 		if (pg_is_null(r, row, 4) || !indexes_mentions(pg_value(r, row, 4), x->table->name))
 			continue;
 		n++;
+		*vec_push(&x->statements) = (struct index_statement){ xstrdup(pg_value(r, row, 4)), xstrdup(pg_value(r, row, 6)), pg_int(r, row, 5) };
 		jsonw_object_begin(&j, NULL);
 		jsonw_string(&j, "queryid", pg_text(r, row, 0));
 		jsonw_double(&j, "calls", pg_real(r, row, 1));
@@ -145,9 +150,9 @@ void indexes_name_statements(struct inspector *in, struct index_findings *f)
 		any |= f->items.items[k].kind == INDEX_MISSING;
 	if (!any || !e)
 		return;
-	strbuf_adds(&sql, "SELECT s.queryid, s.calls, s.total_exec_time, s.rows, s.query FROM ");
+	strbuf_adds(&sql, "SELECT s.queryid, s.calls, s.total_exec_time, s.rows, s.query, s.userid::int8, coalesce(r.rolname, '') FROM ");
 	pg_add_qualified(&sql, e->schema, "pg_stat_statements");
-	strbuf_adds(&sql, " s WHERE s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
+	strbuf_adds(&sql, " s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.userid WHERE s.dbid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"
 			  " AND s.query ~* '^\\s*(select|with|update|delete)' ORDER BY s.total_exec_time DESC LIMIT 500");
 
 	/* not preloaded, or a version without these columns: then no statements are named */

@@ -387,6 +387,17 @@ static void add_fkey_index(struct index_model *m, struct index_finding *x)
 	add_new(m, x, suffix.buf, tail.buf);
 }
 
+static void add_column_index(struct index_model *m, struct index_finding *x)
+{
+	autofree char *suffix = xasprintf("_%s_idx", x->column);
+	_cleanup_strbuf_ struct strbuf tail = STRBUF_INIT;
+
+	strbuf_addch(&tail, '(');
+	pg_add_ident(&tail, x->column);
+	strbuf_addch(&tail, ')');
+	add_new(m, x, suffix, tail.buf);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- */
 
 void indexes_add_sql(struct index_model *m, struct index_findings *f)
@@ -416,6 +427,8 @@ void indexes_add_sql(struct index_model *m, struct index_findings *f)
 		case VERDICT_CREATE:
 			if (x->fkey && !x->no_fix)
 				add_fkey_index(m, x);
+			else if (x->column)
+				add_column_index(m, x);
 			break;
 		default:
 			break;
