@@ -4,7 +4,7 @@
 # quickstart.sh [stop] - dbops at work in a few minutes, on a bare Debian 12, as root or with sudo.
 #
 # Installs packages, builds, starts a throw-away PostgreSQL with sample data and a real S3-compatible server on
-# loopback, then runs backup, list, verify and restore against them and prints what they print. Everything lies in
+# loopback, then runs backup, list, verify, restore and the inspections against them and prints what they print. Everything lies in
 # ./.quickstart. Run it again: it goes on from what is there. "stop" ends both servers and removes their data.
 set -eu
 cd "$(dirname "$0")/.."
@@ -92,7 +92,7 @@ export PGHOST="$pg" PGPORT=5432 PGUSER=postgres
 if ! running "$pg/data/postmaster.pid" "$pg/data"; then
 	[ -s "$pg/data/PG_VERSION" ] || (cd / && $as_postgres "$bin/initdb" -D "$pg/data" -N -A trust -U postgres -E UTF8 --locale=C.UTF-8 >/dev/null)
 	(cd / && $as_postgres "$bin/pg_ctl" -D "$pg/data" -w -s -l "$pg/log" start \
-		-o "-c listen_addresses= -c unix_socket_directories='$pg' -c port=5432 -c fsync=off -c max_wal_size=2GB")
+		-o "-c listen_addresses= -c unix_socket_directories='$pg' -c port=5432 -c fsync=off -c max_wal_size=2GB -c shared_preload_libraries=pg_stat_statements")
 fi
 if [ -z "$("$bin/psql" -XAt -d postgres -c "SELECT datname FROM pg_database WHERE datname = 'shop'")" ]; then
 	"$bin/dropdb" --if-exists shop_loading 2>/dev/null
@@ -156,6 +156,12 @@ run dbops verify latest --from s3 --restore
 run dbops restore latest --from s3 --to-db restored --create --yes
 "$bin/psql" -X -d restored -c "SELECT count(*) AS events, max(at) AS newest, (SELECT count(*) FROM \"Customers\") AS customers FROM events"
 
+say "5. What the database is doing"
+run dbops connections -d shop
+run dbops slow-queries -d shop --limit 3
+run dbops indexes audit -d shop
+run dbops partitions list -d shop
+
 cat <<NEXT
 
 dbops is built: $dbops
@@ -168,6 +174,11 @@ Both servers keep running. Try next, in this shell:
   dbops restore latest --to-db copy --create --table Customers --yes
   dbops backup -d shop --upload s3 --no-local --format json
   dbops prune --from s3 --keep-last 1
+  dbops locks -d shop --watch 1s
+  dbops locks forecast -d shop 'ALTER TABLE events ADD COLUMN note text'
+  dbops indexes audit -d shop --sql
+  dbops partitions create orders -d shop --interval '1 year' --ahead 2 --dry-run
+  dbops connections -d shop --format prom
   psql restored
 
 Stop both servers and remove their data:

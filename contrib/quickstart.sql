@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: PostgreSQL
 --
 -- quickstart.sql - sample data of the quick start: a shop with one dominating table, partitions, mixed-case names,
--- a large object, keys, a view and a materialized view.
+-- a large object, keys, a view and a materialized view; an index that was built twice, and statements that are counted.
 
 SET client_min_messages = warning;
+CREATE EXTENSION pg_stat_statements;
 SET synchronous_commit = off;
 
 CREATE TABLE "Customers" (
@@ -40,6 +41,7 @@ SELECT i, timestamptz '2025-01-01 00:00+00' + i * interval '10 seconds', 1 + i %
 FROM generate_series(1, 400000) i;
 CREATE INDEX ON events (at);
 CREATE INDEX ON events (customer_id, kind);
+CREATE INDEX events_at_again ON events (at);
 
 CREATE SCHEMA archive;
 CREATE TABLE archive."Old Orders" (id integer PRIMARY KEY, note text);
