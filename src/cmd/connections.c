@@ -3,14 +3,17 @@
  * dbops connections - how much room is left, who takes it, and what is stuck.
  */
 #include "connections_judge.h"
+#include "connections_rates.h"
+#include "pgbouncer.h"
 
 #include <math.h>
+#include "clock.h"
 #include "commands.h"
 #include "connections_commands.h"
 #include "inspect.h"
 
 struct connections_args {
-	const char *by;
+	const char *by, *pgbouncer, *pool_wait_warning, *pool_wait_critical;
 	const char *warning, *critical, *idle_warning, *idle_critical, *transaction_warning, *transaction_critical,
 		*xmin_warning, *xmin_critical;
 	int64_t yellow, red;
@@ -21,6 +24,10 @@ static const char *const bys[] = { "state", "database", "role", "application", "
 static const struct option options[] = {
 	OPT_ENUM(struct connections_args, by, .short_name = 'b', .long_name = "by", .choices = bys, .fallback = "state",
 		.help = "group the sessions; session: list them one by one"),
+	OPT_STRING(struct connections_args, pgbouncer, .long_name = "pgbouncer", .metavar = "DSN", .env = "DBOPS_PGBOUNCER",
+		.config_key = "connections.pgbouncer",
+		.help = "PgBouncer's admin console: a connection string or URL, database pgbouncer unless it names one. Shows pools and "
+			"waits, and the real client behind a server connection"),
 	OPT_GROUP("Thresholds"),
 	OPT_STRING(struct connections_args, warning, .long_name = "warning", .metavar = "RANGE",
 		.config_key = "connections.warning", .fallback = "75%", .check = range_check_number,
@@ -47,6 +54,12 @@ static const struct option options[] = {
 	OPT_STRING(struct connections_args, xmin_critical, .long_name = "xmin-critical", .metavar = "RANGE",
 		.config_key = "connections.xmin_critical", .fallback = "100000000", .check = range_check_number,
 		.help = "the same for CRITICAL"),
+	OPT_STRING(struct connections_args, pool_wait_warning, .long_name = "pool-wait-warning", .metavar = "RANGE",
+		.config_key = "connections.pool_wait_warning", .fallback = "1s", .check = range_check_seconds,
+		.help = "a client that has waited for longer in PgBouncer is a WARNING"),
+	OPT_STRING(struct connections_args, pool_wait_critical, .long_name = "pool-wait-critical", .metavar = "RANGE",
+		.config_key = "connections.pool_wait_critical", .fallback = "10s", .check = range_check_seconds,
+		.help = "the same for CRITICAL"),
 	OPT_INT(struct connections_args, yellow, .long_name = "yellow", .metavar = "PERCENT", .config_key = "connections.yellow",
 		.fallback = "50", .min = 0, .max = 100, .help = "from here on use is yellow"),
 	OPT_INT(struct connections_args, red, .long_name = "red", .metavar = "PERCENT", .config_key = "connections.red",
@@ -57,21 +70,27 @@ static const struct option options[] = {
 static const struct column group_columns[] = {
 	{ "item", "WHAT", CELL_TEXT, COLUMN_TREE, "what the row is about: kind and name, for people" },
 	{ "kind", NULL, CELL_TEXT, COLUMN_EXTRA,
-		"server, role limit, database limit, or what the sessions are grouped by: state, database, role, application, client" },
-	{ "name", NULL, CELL_TEXT, COLUMN_EXTRA, "name of the role, database …; null for the server and for clients on a socket" },
-	{ "sessions", "SESSIONS", CELL_INT, 0, "client sessions, without our own; for a limit those that count towards it" },
+		"server, role limit, database limit, what the sessions are grouped by (state, database, role, application, client), "
+		"pgbouncer or pool" },
+	{ "name", NULL, CELL_TEXT, COLUMN_EXTRA,
+		"name of the role, database …; database/user of a pool; null for the server and for clients on a socket" },
+	{ "sessions", "SESSIONS", CELL_INT, 0,
+		"client sessions, without our own; for a limit those that count towards it; PgBouncer's clients; a pool's server connections" },
 	{ "limit", "LIMIT", CELL_INT, 0,
-		"how many there can be: of the server for ordinary roles (max_connections without reserved slots), or CONNECTION LIMIT" },
+		"how many there can be: of the server for ordinary roles (max_connections without reserved slots), CONNECTION LIMIT, max_client_conn, or pool_size with its reserve" },
 	{ "used", "USED", CELL_PERCENT, COLUMN_BAR, "share of the limit, or of the server's for a group without one" },
 	{ "headroom", "FREE", CELL_INT, 0, "how many more can be opened now, whichever limit is reached first" },
 	{ "bites", NULL, CELL_TEXT, COLUMN_EXTRA, "the limit that is reached first: server, role limit or database limit" },
 	{ "active", "ACTIVE", CELL_INT, 0, "sessions that run a statement" },
 	{ "idle", NULL, CELL_INT, COLUMN_EXTRA, "sessions that do nothing, in no transaction" },
 	{ "idle_in_transaction", "IDLE IN XACT", CELL_INT, 0, "sessions that do nothing in an open transaction, aborted ones included" },
-	{ "waiting", "WAITING", CELL_INT, 0, "sessions that wait for a lock" },
+	{ "waiting", "WAITING", CELL_INT, 0, "sessions that wait for a lock; clients that wait for a server connection" },
 	{ "unknown", NULL, CELL_INT, COLUMN_EXTRA, "sessions whose state this role cannot see" },
 	{ "oldest_transaction", "OLDEST XACT", CELL_DURATION, 0, "age of the oldest transaction" },
 	{ "longest_idle_in_transaction", NULL, CELL_DURATION, COLUMN_EXTRA, "how long a session has been idle in its transaction at most" },
+	{ "longest_wait", NULL, CELL_DURATION, COLUMN_EXTRA, "how long the first client of a pool's queue has waited" },
+	{ "established_per_second", NULL, CELL_NUMBER, COLUMN_EXTRA,
+		"sessions established a second, with --interval or --since; PostgreSQL 14 and newer, server and databases only" },
 	COLUMN_END,
 };
 
@@ -81,6 +100,8 @@ static const struct column session_columns[] = {
 	{ "role", "ROLE", CELL_TEXT, 0, "role that logged in" },
 	{ "application", "APPLICATION", CELL_TEXT, COLUMN_WIDE, "application_name of the session" },
 	{ "client", "CLIENT", CELL_TEXT, 0, "address of the client; empty on a socket" },
+	{ "real_client", "REAL CLIENT", CELL_TEXT, 0, "with --pgbouncer: the client that uses this server connection now" },
+	{ "real_application", NULL, CELL_TEXT, COLUMN_EXTRA, "its application_name" },
 	{ "client_port", NULL, CELL_INT, COLUMN_EXTRA, "its port; empty on a socket" },
 	{ "state", "STATE", CELL_TEXT, 0, "what the session is doing" },
 	{ "state_age", "FOR", CELL_DURATION, 0, "how long" },
@@ -97,12 +118,17 @@ static const struct example examples[] = {
 	{ "dbops connections -d app", "how full the server is, which limits are near, and sessions by state" },
 	{ "dbops connections -d app --by role --format json", "by role, for a program" },
 	{ "dbops connections -d app --check --idle-critical 10min", "a check for cron: status 1 or 2 when connections run out or are stuck" },
+	{ "dbops connections -d app --pgbouncer 'host=10.0.0.5 port=6432 user=stats'", "PgBouncer's pools and waits, too" },
+	{ "dbops connections -d app --interval 10s --by database", "sessions established a second" },
 	{ NULL, NULL },
 };
 
 struct rows {
 	const struct connections_args *args;
 	struct connections connections;
+	struct bouncer bouncer;
+	bool has_bouncer;
+	struct sample *before, *now; /* before NULL: no rates */
 };
 
 static void release(void *data)
@@ -110,6 +136,7 @@ static void release(void *data)
 	struct rows *r = data;
 
 	connections_release(&r->connections);
+	bouncer_release(&r->bouncer);
 	free(r);
 }
 
@@ -128,6 +155,37 @@ static struct connection_thresholds thresholds_of(const struct connections_args 
 	return t;
 }
 
+/* A console that cannot be asked makes the answer partial, not impossible. */
+static void ask_bouncer(struct rows *rows, struct look *look)
+{
+	const struct connections_args *a = rows->args;
+	_cleanup_error_ struct error failed = ERROR_INIT;
+	struct connection_thresholds t = thresholds_of(a);
+	struct range warning, critical;
+
+	if (!a->pgbouncer)
+		return;
+	range_parse(a->pool_wait_warning, UNIT_SECONDS, &warning, NULL);
+	range_parse(a->pool_wait_critical, UNIT_SECONDS, &critical, NULL);
+	rows->has_bouncer = bouncer_load(a->pgbouncer, look->app->cancel, &look->app->log, &rows->bouncer, &failed);
+	if (!rows->has_bouncer) {
+		answer_gap(look->answer, true, "pools of PgBouncer", failed.message, NULL);
+		return;
+	}
+	bouncer_resolve(&rows->bouncer, &rows->connections);
+	bouncer_judge(&rows->bouncer, &warning, &critical, &t.used_warning, &t.used_critical, look->answer);
+}
+
+static void judge_rates(struct rows *rows, struct look *look)
+{
+	connections_sample(&rows->connections, look->now);
+	connections_judge_rates(&rows->connections, look->before, look->now, look->answer);
+	if (look->before && !sample_incomparable(look->before, look->now)) {
+		rows->before = look->before;
+		rows->now = look->now;
+	}
+}
+
 static void *collect(struct look *look, struct error *err)
 {
 	struct rows *rows = xcalloc(1, sizeof(*rows));
@@ -140,7 +198,9 @@ static void *collect(struct look *look, struct error *err)
 
 	struct connection_thresholds t = thresholds_of(rows->args);
 
+	ask_bouncer(rows, look);
 	connections_judge(&rows->connections, &t, look->answer);
+	judge_rates(rows, look);
 	gap_stats(look->answer, &look->inspector->probe, "state and kind of other roles' sessions");
 	if (!look->inspector->probe.track_activities)
 		answer_gap(look->answer, true, "states of sessions", "track_activities is off", NULL);
@@ -157,6 +217,16 @@ static struct cell maybe(int64_t n)
 static struct cell seconds(double x)
 {
 	return isfinite(x) ? CELL_OF_REAL(x) : CELL_NULL();
+}
+
+/* New sessions a second: of the server, or of a database. */
+static struct cell established(const struct rows *rows, const char *kind, const char *name)
+{
+	bool server = strcmp(kind, "server") == 0;
+
+	if (!rows->before || (!server && (strcmp(kind, "database") != 0 || !name)))
+		return CELL_NULL();
+	return seconds(connections_rates(&rows->connections, rows->before, rows->now, server ? NULL : name).established);
 }
 
 static void print_group(const struct rows *rows, struct report *report, const char *kind, const struct session_group *g,
@@ -182,6 +252,8 @@ static void print_group(const struct rows *rows, struct report *report, const ch
 		CELL_OF_INT(g->unknown),
 		seconds(g->oldest_transaction),
 		seconds(g->longest_idle_in_transaction),
+		CELL_NULL(),
+		established(rows, kind, g->name),
 	};
 
 	if (is_root)
@@ -190,30 +262,50 @@ static void print_group(const struct rows *rows, struct report *report, const ch
 		report_child(report, cells, 0);
 }
 
-/* A limit's row tells of the limit only; its sessions are below in the groups. */
-static void print_limit(const struct rows *rows, struct report *report, const struct limit *l)
+/* A row that tells of a limit only. parent -1: a root. */
+static void print_use(const struct rows *rows, struct report *report, const char *kind, const struct limit *l, int64_t parent,
+	const struct bouncer_pool *pool)
 {
 	double used = limit_percent(l);
-	autofree char *item = xasprintf("%s %s", limit_kind_names[l->kind], l->name);
+	autofree char *item = xasprintf("%s %s", kind, l->name);
 	const struct cell cells[] = {
 		CELL_OF_TEXT(item),
-		CELL_OF_TEXT(limit_kind_names[l->kind]),
+		CELL_OF_TEXT(kind),
 		CELL_OF_TEXT(l->name),
 		CELL_OF_INT(l->used),
-		CELL_OF_INT(l->limit),
-		{ .real = used, .tone = connections_tone(used, rows->args->yellow, rows->args->red) },
-		CELL_OF_INT(l->limit > l->used ? l->limit - l->used : 0),
+		maybe(l->limit),
+		{ .null = l->limit < 0, .real = used, .tone = connections_tone(used, rows->args->yellow, rows->args->red) },
+		l->limit < 0 ? CELL_NULL() : CELL_OF_INT(l->limit > l->used ? l->limit - l->used : 0),
+		CELL_NULL(),
+		pool ? CELL_OF_INT(pool->servers_active) : CELL_NULL(),
+		pool ? CELL_OF_INT(pool->servers_idle) : CELL_NULL(),
+		CELL_NULL(),
+		pool ? (struct cell){ .number = pool->clients_waiting, .tone = bouncer_is_saturated(pool) ? TONE_CRITICAL : TONE_PLAIN } :
+		       CELL_NULL(),
 		CELL_NULL(),
 		CELL_NULL(),
 		CELL_NULL(),
-		CELL_NULL(),
-		CELL_NULL(),
-		CELL_NULL(),
-		CELL_NULL(),
+		pool ? CELL_OF_REAL(pool->max_wait) : CELL_NULL(),
 		CELL_NULL(),
 	};
 
-	report_child(report, cells, 0);
+	if (parent < 0)
+		report_row(report, cells);
+	else
+		report_child(report, cells, parent);
+}
+
+static void print_bouncer(const struct rows *rows, struct report *report, int64_t root)
+{
+	const struct bouncer *b = &rows->bouncer;
+
+	print_use(rows, report, "pgbouncer", &(struct limit){ LIMIT_SERVER, b->server, b->clients, b->max_client_conn }, -1, NULL);
+	for (size_t i = 0; i < b->pools.len; i++) {
+		const struct bouncer_pool *p = &b->pools.items[i];
+		autofree char *name = xasprintf("%s/%s", p->database ? p->database : "", p->user ? p->user : "");
+
+		print_use(rows, report, "pool", &(struct limit){ LIMIT_SERVER, name, bouncer_servers(p), p->size }, root, p);
+	}
 }
 
 static enum group_by by_of(const char *name)
@@ -235,9 +327,11 @@ static void print_groups(const struct rows *rows, struct report *report)
 
 	print_group(rows, report, limit_kind_names[LIMIT_SERVER], &all, all.limit, true);
 	for (size_t i = 1; i < limit_count; i++)
-		print_limit(rows, report, &limits[i]);
+		print_use(rows, report, limit_kind_names[limits[i].kind], &limits[i], 0, NULL);
 	for (size_t i = 0; i < group_count; i++)
 		print_group(rows, report, rows->args->by, &groups[i], all.limit, false);
+	if (rows->has_bouncer)
+		print_bouncer(rows, report, (int64_t)(limit_count + group_count));
 }
 
 static void print_session(const struct session *s, struct report *report)
@@ -251,6 +345,8 @@ static void print_session(const struct session *s, struct report *report)
 		CELL_OF_TEXT(s->role),
 		CELL_OF_TEXT(s->application),
 		CELL_OF_TEXT(s->client),
+		CELL_OF_TEXT(s->real_client),
+		CELL_OF_TEXT(s->real_application),
 		s->client_port > 0 ? CELL_OF_INT(s->client_port) : CELL_NULL(),
 		{ .text = session_state_names[s->state], .tone = stuck ? TONE_WARNING : TONE_PLAIN },
 		seconds(s->state_age),
@@ -263,12 +359,61 @@ static void print_session(const struct session *s, struct report *report)
 	report_row(report, cells);
 }
 
+/* Every value that is set somewhere: of the server, of roles, of databases. */
+static void add_timeouts(const struct connections *c, struct json *j)
+{
+	jsonw_array_begin(j, "timeouts");
+	for (size_t i = 0; i < c->timeouts.len; i++) {
+		const struct timeout *t = &c->timeouts.items[i];
+
+		jsonw_object_begin(j, NULL);
+		jsonw_string(j, "setting", t->setting);
+		jsonw_string(j, "role", t->role);
+		jsonw_string(j, "database", t->database);
+		jsonw_seconds(j, "seconds", t->hidden ? NAN : timeout_seconds(t->value));
+		jsonw_object_end(j);
+	}
+	jsonw_array_end(j);
+}
+
+static void add_timeout_text(const struct timeout *t, struct strbuf *out)
+{
+	double value = timeout_seconds(t->value);
+
+	strbuf_addf(out, "%s%s ", out->len ? ", " : "", t->setting);
+	if (t->hidden)
+		strbuf_adds(out, "not visible");
+	else if (isnan(value))
+		strbuf_adds(out, t->value);
+	else if (value == 0)
+		strbuf_adds(out, "off");
+	else
+		duration_format(value, out);
+	if (t->role)
+		strbuf_addf(out, " (role %s)", t->role);
+	if (t->database)
+		strbuf_addf(out, " (database %s)", t->database);
+}
+
+static void note_timeouts(const struct connections *c, struct report *report)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+
+	for (size_t i = 0; i < c->timeouts.len; i++)
+		add_timeout_text(&c->timeouts.items[i], &text);
+	report_note(report, TONE_FAINT, "time limits: %s", text.buf);
+}
+
 static void print(const void *data, const struct answer *answer, struct report *report)
 {
 	const struct rows *rows = data;
 	const struct connections *c = &rows->connections;
+	struct json *header = report_header(report);
 
 	(void)answer;
+	if (header)
+		add_timeouts(c, header);
+	note_timeouts(c, report);
 	if (strcmp(rows->args->by, "session") != 0) {
 		print_groups(rows, report);
 		return;
@@ -281,6 +426,7 @@ static void print(const void *data, const struct answer *answer, struct report *
 static const struct inspection inspection = {
 	.name = "connections",
 	.columns = group_columns,
+	.counters = connection_counters,
 	.collect = collect,
 	.print = print,
 	.release = release,
@@ -308,6 +454,10 @@ const struct command connections_command = {
 		  "Use is green below 50 %, yellow up to 75 % and red above (--yellow, --red). Findings are limits that are nearly "
 		  "reached, sessions that are idle in a transaction, long transactions, and whatever keeps vacuum from removing old row "
 		  "versions: sessions, prepared transactions, replication slots, standbys.\n\n"
+		  "With --pgbouncer the admin console is asked, too: clients against max_client_conn, and each pool's server connections, "
+		  "waiting clients and their longest wait; --by session names the real client behind a server connection. With "
+		  "--interval or --since come sessions established, abandoned and killed a second (PostgreSQL 14 and newer).\n\n"
+		  "Time limits are those that new sessions start with; what a session has SET for itself cannot be seen from outside.\n\n"
 		  "A role without pg_monitor sees neither state nor kind of other roles' sessions: the answer is then partial, a check "
 		  "UNKNOWN, and the number of sessions an upper bound.",
 	.options = options,
@@ -317,6 +467,6 @@ const struct command connections_command = {
 	.children = children,
 	.args_size = sizeof(struct connections_args),
 	.needs = NEED_SERVER,
-	.flags = COMMAND_ROWS | COMMAND_INSPECT,
+	.flags = COMMAND_ROWS | COMMAND_INSPECT | COMMAND_DELTA,
 	.run = run,
 };

@@ -2,7 +2,9 @@
 """dbops connections against real servers: capacity and limits as the server itself enforces them, groups, what is stuck."""
 import contextlib
 import json
+import os
 import re
+import socket
 import threading
 
 import psycopg
@@ -266,3 +268,122 @@ def test_json_is_whole(full, dbops_for):
     names = {m["name"] for m in answer["metrics"]}
     assert {"connections", "connections_used", "connections_capacity", "connections_oldest_transaction_seconds"} <= names
     assert json.dumps(answer)
+
+
+@pytest.fixture
+def pooled(cluster, dbops, db):
+    """dbops, a database behind a PgBouncer that has two server connections at most, and the DSN of its console."""
+    instance = servers.Bouncer(cluster, settings={"default_pool_size": 2, "max_client_conn": 10})
+    yield dbops, db, instance, f"host=127.0.0.1 port={instance.port} user=postgres"
+    instance.stop()
+
+
+def through(instance, db, **kwargs):
+    return psycopg.connect(host="127.0.0.1", port=instance.port, user="postgres", dbname=db.name, autocommit=True, prepare_threshold=None, **kwargs)
+
+
+def test_pgbouncer_pools_waits_and_real_clients(pooled):
+    """Two clients hold both server connections, a third waits; each server connection names the client that uses it."""
+    dbops, db, instance, console = pooled
+    with contextlib.ExitStack() as stack:
+        holders = [stack.enter_context(contextlib.closing(through(instance, db, application_name=f"holder {n}"))) for n in range(2)]
+        for h in holders:
+            h.execute("BEGIN")
+            h.execute("SELECT 1")
+        waiter = stack.enter_context(contextlib.closing(through(instance, db)))
+        thread = threading.Thread(target=lambda: waiter.execute("SELECT 1"))
+        thread.start()
+
+        def pool():
+            answer = dbops.json("connections", "-d", db.name, "--pgbouncer", console, "--pool-wait-warning=0", "--pool-wait-critical=")
+            pools = rows_of(answer, "pool")
+            return (answer, pools[f"{db.name}/postgres"]) if pools.get(f"{db.name}/postgres", {}).get("waiting") == 1 else None
+        answer, row = wait_until(pool, "the client to wait")
+        assert (row["sessions"], row["limit"], row["used"], row["active"], row["idle"]) == (2, 2, 100, 2, 0) and row["longest_wait"] >= 0
+        root = next(r for r in answer["connections"] if r["kind"] == "pgbouncer")
+        assert root["limit"] == 10 and root["sessions"] >= 4
+        wait_until(lambda: "connections.pool_wait" in {f["id"] for f in pool()[0]["findings"]}, "the wait to be long enough")
+        result = dbops("connections", "-d", db.name, "--pgbouncer", console, "--check", "--pool-wait-critical=0", "--format=nagios",
+                       expect=EXIT["critical"])
+        assert f"pool {db.name}/postgres: 1 clients wait" in result.stdout and "'pool_wait'=" in result.stdout
+
+        listed = dbops.json("connections", "-d", db.name, "--by=session", "--pgbouncer", console)["connections"]
+        # which client a pooled backend works for, as the clients themselves see it
+        ports = {h.execute("SELECT pg_backend_pid()").fetchone()[0]: h for h in holders}
+        real = {r["pid"]: r["real_client"] for r in listed if r["pid"] in ports}
+        assert len(real) == 2
+        for pid, holder in ports.items():
+            with socket.socket(fileno=os.dup(holder.pgconn.socket)) as s:
+                assert real[pid] == "127.0.0.1:%d" % s.getsockname()[1]
+        stuck = dbops.json("connections", "-d", db.name, "--pgbouncer", console, "--idle-warning=0")["findings"]
+        assert any(f["evidence"]["real_client"] == real[pid] and real[pid] in f["message"] for f in stuck
+                   if f["id"] == "connections.idle_in_transaction" for pid in real)
+        for h in holders:
+            h.execute("ROLLBACK")
+        thread.join(30)
+
+
+def test_pgbouncer_that_does_not_answer_is_unknown(dbops, db):
+    console = f"host=127.0.0.1 port={servers.free_port()} password=geheim"
+    plain = dbops("connections", "-d", db.name, "--pgbouncer", console)
+    assert "partial" in plain.stdout and "PgBouncer" in plain.stdout and "geheim" not in plain.stdout + plain.stderr
+    assert "UNKNOWN" in dbops("connections", "-d", db.name, "--pgbouncer", console, "--check", expect=EXIT["unknown"]).stdout
+
+
+def test_rates(full, dbops_for, server_major, work):
+    """Sessions established and killed between two samples; nothing of it before 14."""
+    cluster = full(server_major)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+    sample = work / "sample.json"
+    dbops("connections", "--save", sample)
+    for _ in range(5):
+        connect(cluster).close()
+    victim = connect(cluster)
+    pid = victim.info.backend_pid
+    cluster.sql("SELECT pg_terminate_backend(%s)", pid)
+    victim.close()
+
+    def counted():
+        answer = dbops.json("connections", "--since", sample, "--by=database")
+        metrics = {m["name"]: m["value"] for m in answer["metrics"]}
+        if server_major < 14:
+            return answer, metrics
+        return metrics.get("connections_killed_per_second", 0) > 0 and metrics["connections_established_per_second"] > 0 and (answer, metrics)
+    with sessions(cluster, 1):
+        answer, metrics = wait_until(counted, "the statistics to arrive")
+        row = answer["connections"][0]
+        if server_major < 14:
+            assert row["established_per_second"] is None and "connections_established_per_second" not in metrics
+        else:
+            assert row["established_per_second"] > 0 and rows_of(answer, "database")["postgres"]["established_per_second"] > 0
+            assert metrics["connections_sessions_total"] >= 6
+        assert metrics["connections_full_in_seconds"] > 0, "one session more than before"
+
+
+def test_time_limits_in_force(full, dbops_for, server_major):
+    cluster = full(server_major)
+    settled(cluster)
+    cluster.sql(f"CREATE ROLE {quoted(HOSTILE)} LOGIN")
+    cluster.sql(f"ALTER ROLE {quoted(HOSTILE)} SET statement_timeout = '15s'")
+    cluster.sql("ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '1h'")
+    cluster.sql(f"ALTER ROLE {quoted(HOSTILE)} IN DATABASE postgres SET idle_in_transaction_session_timeout = 0")
+    try:
+        with sessions(cluster, 1, HOSTILE) as (stuck,), sessions(cluster, 1) as (limited,):
+            for s in (stuck, limited):
+                s.execute("BEGIN")
+            answer = dbops_for(cluster).json("connections", "--idle-warning=0")
+            seconds = {(t["setting"], t["role"], t["database"]): t["seconds"] for t in answer["timeouts"]}
+            assert seconds["statement_timeout", HOSTILE, None] == 15 and seconds["statement_timeout", None, None] == 0
+            assert seconds["idle_in_transaction_session_timeout", None, "postgres"] == 3600
+            assert seconds["idle_in_transaction_session_timeout", None, None] is None, "our own database hides it"
+            assert ("transaction_timeout", None, None) in seconds if server_major >= 17 else ("transaction_timeout", None, None) not in seconds
+            found = [f for f in answer["findings"] if f["id"] == "connections.no_timeout"]
+            assert [f["severity"] for f in found] == ["info"] and HOSTILE.replace('"', '""') in found[0]["object"]
+            cluster.sql(found[0]["fix"])
+            assert cluster.sql("SELECT 1 FROM pg_db_role_setting WHERE 'idle_in_transaction_session_timeout=10min' = ANY (setconfig)")
+            cluster.sql(found[0]["undo"])
+    finally:
+        settled(cluster)
+        cluster.sql("ALTER DATABASE postgres RESET ALL")
+        cluster.sql(f"DROP ROLE {quoted(HOSTILE)}")

@@ -45,13 +45,23 @@ struct xmin_holder {
 	bool active;              /* a slot in use */
 };
 
+/* A time limit that new sessions start with, in pg_settings or by ALTER ROLE, ALTER DATABASE. A session's own SET cannot be
+ * seen from outside. */
+struct timeout {
+	const char *setting, *role, *database; /* NULL = any; both NULL: the server's value */
+	const char *value;
+	bool hidden;              /* the server's value: our own role or database has another one, which we see instead */
+};
+extern const char *const timeout_names[]; /* NULL-terminated */
+
 struct connections {
 	int64_t max_connections, superuser_reserved, reserved;
 	VEC(struct session) sessions;
 	VEC(struct connection_role) roles;
 	VEC(struct connection_database) databases;
 	VEC(struct xmin_holder) holders;
-	PGresult *results[5];     /* hold the strings */
+	VEC(struct timeout) timeouts;
+	PGresult *results[6];     /* hold the strings */
 };
 void connections_release(struct connections *c);
 #define _cleanup_connections_ _cleanup_(connections_release)
@@ -63,6 +73,13 @@ bool connections_load(struct inspector *in, struct connections *ret, struct erro
 int64_t connections_capacity(const struct connections *c);
 /* Client sessions other than our own. */
 int64_t connections_used(const struct connections *c);
+
+/* "30000", "30s" -> 30; 0 = off; NAN = not understood. */
+double timeout_seconds(const char *value);
+/* The one that a session of role in database starts with; NULL = the server does not know that setting. */
+const struct timeout *timeout_in_force(const struct connections *c, const char *setting, const char *role, const char *database);
+/* Marks the server's values that are not what we see, because role or database (ours) has its own. */
+void timeouts_hide_own(struct connections *c, const char *role, const char *database);
 
 /* A limit and how much of it is used. */
 enum limit_kind { LIMIT_SERVER, LIMIT_ROLE, LIMIT_DATABASE };

@@ -70,6 +70,8 @@ static char *session_evidence(const struct session *s)
 	jsonw_string(&j, "database", s->database);
 	jsonw_string(&j, "application", s->application);
 	jsonw_string(&j, "client", s->client);
+	jsonw_string(&j, "real_client", s->real_client);
+	jsonw_string(&j, "real_application", s->real_application);
 	jsonw_string(&j, "state", session_state_names[s->state]);
 	jsonw_seconds(&j, "state_seconds", s->state_age);
 	jsonw_seconds(&j, "transaction_seconds", s->transaction_age);
@@ -87,7 +89,8 @@ static void add_session_finding(struct answer *a, const char *id, enum severity 
 	_cleanup_strbuf_ struct strbuf fix = STRBUF_INIT;
 	autofree char *object = xasprintf("pid %d", s->pid), *evidence = session_evidence(s), *age = duration(seconds);
 	autofree char *role = quoted(s->role), *database = quoted(s->database);
-	autofree char *message = xasprintf("role %s in database %s %s %s", role, database, what, age);
+	autofree char *message = xasprintf("role %s in database %s %s %s%s%s", role, database, what, age,
+		s->real_client ? "; its client behind PgBouncer is " : "", s->real_client ? s->real_client : "");
 
 	connections_terminate_sql(s, &fix);
 	answer_finding(a, &(struct finding){ .id = id, .severity = severity, .object = object, .message = message,
@@ -200,6 +203,40 @@ static void count_states(const struct connections *c, struct answer *a)
 		answer_metric(a, &(struct metric){ .name = "connections", .help = "Client sessions by state.",
 				       .value = (double)counts[i], .label = { "state" },
 				       .label_value = { borrow(session_state_names[i]) } });
+}
+
+/* Nothing would ever end such a session: one finding a role. */
+static void judge_timeout(const struct connections *c, const struct session *s, struct answer *a)
+{
+	const struct timeout *t = timeout_in_force(c, "idle_in_transaction_session_timeout", s->role, s->database);
+	autofree char *object = NULL, *role = quoted(s->role);
+	_cleanup_strbuf_ struct strbuf fix = STRBUF_INIT, undo = STRBUF_INIT;
+
+	if (!t || t->hidden || timeout_seconds(t->value) != 0)
+		return;
+	object = xasprintf("role %s", role);
+	for (size_t i = 0; i < a->findings.len; i++)
+		if (strcmp(a->findings.items[i].id, "connections.no_timeout") == 0 && strcmp(a->findings.items[i].object, object) == 0)
+			return;
+	strbuf_adds(&fix, "ALTER ROLE ");
+	pg_add_ident(&fix, s->role);
+	strbuf_adds(&undo, fix.buf);
+	strbuf_adds(&fix, " SET idle_in_transaction_session_timeout = '10min';");
+	strbuf_adds(&undo, t->role ? " SET idle_in_transaction_session_timeout = 0;" : " RESET idle_in_transaction_session_timeout;");
+	answer_finding(a, &(struct finding){ .id = "connections.no_timeout", .severity = SEVERITY_INFO, .object = object, .fix = fix.buf,
+			       .undo = undo.buf,
+			       .message = borrow("idle_in_transaction_session_timeout is off, so nothing ends its idle transactions") });
+}
+
+static void judge_timeouts(const struct connections *c, const struct connection_thresholds *t, struct answer *a)
+{
+	for (size_t i = 0; i < c->sessions.len; i++) {
+		const struct session *s = &c->sessions.items[i];
+		double age = session_idle_in_transaction(s);
+
+		if (!s->own && session_is_client(s) && s->role && judge(&t->idle_warning, &t->idle_critical, age) > SEVERITY_OK)
+			judge_timeout(c, s, a);
+	}
 }
 
 static void judge_oldest(const struct connections *c, const struct connection_thresholds *t, struct answer *a)
@@ -315,6 +352,7 @@ void connections_judge(const struct connections *c, const struct connection_thre
 	judge_limits(c, t, a);
 	count_states(c, a);
 	judge_oldest(c, t, a);
+	judge_timeouts(c, t, a);
 	judge_xmin(c, t, a);
 	judge_databases(c, a);
 	summarize(c, a);

@@ -22,6 +22,7 @@ void connections_release(struct connections *c)
 	vec_release(&c->roles);
 	vec_release(&c->databases);
 	vec_release(&c->holders);
+	vec_release(&c->timeouts);
 	for (unsigned i = 0; i < sizeof(c->results) / sizeof(c->results[0]); i++)
 		PQclear(c->results[i]);
 	*c = (struct connections){ 0 };
@@ -75,10 +76,21 @@ static void read_holders(struct connections *c, const PGresult *r)
 		};
 }
 
+static void read_timeouts(struct connections *c, const PGresult *r)
+{
+	for (int i = 0; i < PQntuples(r); i++)
+		*vec_push(&c->timeouts) = (struct timeout){
+			.setting = pg_value(r, i, 0),
+			.role = pg_text(r, i, 1),
+			.database = pg_text(r, i, 2),
+			.value = pg_value(r, i, 3),
+		};
+}
+
 bool connections_load(struct inspector *in, struct connections *ret, struct error *err)
 {
 	const char *const parts[] = { sql_connections, sql_connection_settings, sql_connection_roles, sql_connection_databases,
-		sql_xmin_holders };
+		sql_xmin_holders, sql_connection_timeouts };
 	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
 
 	*ret = (struct connections){ 0 };
@@ -92,5 +104,7 @@ bool connections_load(struct inspector *in, struct connections *ret, struct erro
 	read_roles(ret, ret->results[2]);
 	read_databases(ret, ret->results[3]);
 	read_holders(ret, ret->results[4]);
+	read_timeouts(ret, ret->results[5]);
+	timeouts_hide_own(ret, in->probe.session_user, in->conn->database);
 	return true;
 }

@@ -40,6 +40,7 @@ struct session {
 	bool superuser;               /* its role is one */
 	bool own;                     /* the session that asks */
 	bool same_role;               /* we have the rights of its role */
+	const char *real_client, *real_application; /* behind PgBouncer, see pgbouncer.h; NULL = not known */
 };
 
 /* Row of the result of sql_connections. */

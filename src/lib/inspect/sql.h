@@ -11,7 +11,8 @@
 
 #include "strbuf.h"
 
-extern const char sql_connection_databases[], sql_connection_roles[], sql_connection_settings[], sql_xmin_holders[];
+extern const char sql_connection_databases[], sql_connection_roles[], sql_connection_settings[], sql_xmin_holders[],
+	sql_connection_timeouts[];
 extern const char sql_activity[], sql_connections[], sql_databases[], sql_extensions[], sql_probe[], sql_statement_settings[];
 extern const char sql_indexes[], sql_indexes_details[], sql_indexes_families[], sql_indexes_fkeys[], sql_indexes_server[],
 	sql_indexes_tables[];

@@ -182,10 +182,10 @@ static void ignore_notice(void *arg, const PGresult *r)
 	(void)arg, (void)r;
 }
 
-static struct pg_conn *adopt(PGconn *pg, const struct cancel *cancel, struct error *err)
+static struct pg_conn *adopt_any(PGconn *pg, const struct cancel *cancel)
 {
 	struct pg_session *s = xcalloc(1, sizeof(*s));
-	_cleanup_conn_ struct pg_conn *c = xcalloc(1, sizeof(*c));
+	struct pg_conn *c = xcalloc(1, sizeof(*c));
 
 	c->pg = pg;
 	c->session = s;
@@ -196,6 +196,13 @@ static struct pg_conn *adopt(PGconn *pg, const struct cancel *cancel, struct err
 	resolve_options(s, pg);
 	c->user = xstrdup(PQuser(pg));
 	c->server = s->local ? xstrdup(PQhost(pg)) : xasprintf("%s:%s", PQhost(pg), PQport(pg));
+	return c;
+}
+
+static struct pg_conn *adopt(PGconn *pg, const struct cancel *cancel, struct error *err)
+{
+	_cleanup_conn_ struct pg_conn *c = adopt_any(pg, cancel);
+
 	if (!read_facts(c, err) || !settle_encoding(c, err) || !pg_child_settings(c, err))
 		return NULL;
 	return steal(c);
@@ -207,13 +214,16 @@ static bool uses_service(const struct pg_options *o)
 	return pg_options_get(o, "service") || getenv("PGSERVICE");
 }
 
-struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct error *err)
+/* Connects by what p says; dbname is used when it names no database (NULL = libpq's default). */
+static PGconn *open_by_params(const struct pg_params *p, const char *dbname, struct log *log, struct error *err)
 {
 	_cleanup_options_ struct pg_options o = { 0 };
 	_cleanup_strbuf_ struct strbuf dropped = STRBUF_INIT;
 
 	if (!pg_options_parse(p, &o, &dropped, err))
 		return NULL;
+	if (dbname && !pg_options_get(&o, "dbname"))
+		pg_options_set(&o, "dbname", dbname);
 	if (dropped.len)
 		log_info(log, "connect.dropped",
 			"ignoring connection parameters that are not PostgreSQL's: %s",
@@ -230,9 +240,21 @@ struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct er
 	if (p->isolated)
 		pg_options_isolate(&o);
 
-	PGconn *pg = open_connection(&o, p->cancel, err);
+	return open_connection(&o, p->cancel, err);
+}
+
+struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct error *err)
+{
+	PGconn *pg = open_by_params(p, NULL, log, err);
 
 	return pg ? adopt(pg, p->cancel, err) : NULL;
+}
+
+struct pg_conn *pg_connect_console(const struct pg_params *p, const char *dbname, struct log *log, struct error *err)
+{
+	PGconn *pg = open_by_params(p, dbname, log, err);
+
+	return pg ? adopt_any(pg, p->cancel) : NULL;
 }
 
 struct pg_conn *pg_clone(const struct pg_conn *c, const char *dbname, const char *application_name,

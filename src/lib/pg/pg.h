@@ -56,6 +56,9 @@ struct pg_conn {
  * EXIT_UNAVAILABLE, EXIT_PERMISSION (28xxx), EXIT_NOT_FOUND (3D000), EXIT_BUSY (53300, 57P03),
  * EXIT_CONFIG (the connection string is wrong; its text is never repeated). */
 struct pg_conn *pg_connect(const struct pg_params *p, struct log *log, struct error *err);
+/* Connects to an admin console that speaks the protocol but is no server (PgBouncer): nothing is asked, version is 0. dbname is
+ * used when p names no database. Only pg_batch() fits: consoles know the simple protocol alone. Errors as pg_connect(). */
+struct pg_conn *pg_connect_console(const struct pg_params *p, const char *dbname, struct log *log, struct error *err);
 /* A further session to the same server (the very address c is connected to, also when the name
  * has several) with the same credentials; dbname NULL = the same database, application_name
  * NULL = the same. Several threads may clone one c at the same time. */

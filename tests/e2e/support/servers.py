@@ -338,7 +338,7 @@ class Bucket:
 class Bouncer:
     """PgBouncer in transaction mode in front of a cluster, on loopback."""
 
-    def __init__(self, cluster, pool_mode="transaction"):
+    def __init__(self, cluster, pool_mode="transaction", settings=None):
         self.cluster = cluster
         self.base = private_folder("dbops-pgb-")
         self.port = free_port()
@@ -355,7 +355,7 @@ pool_mode = {pool_mode}
 logfile = {self.base}/log
 admin_users = postgres
 ignore_startup_parameters = extra_float_digits,options
-""")
+""" + "".join(f"{k} = {v}\n" for k, v in (settings or {}).items()))
         self.process = subprocess.Popen(as_server_user("KILL") + ["pgbouncer", str(self.base / "bouncer.ini")], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", start_new_session=True)
 
