@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import socket
 import threading
 
+import jsonschema
 import psycopg
 import pytest
 
@@ -387,3 +389,75 @@ def test_time_limits_in_force(full, dbops_for, server_major):
         settled(cluster)
         cluster.sql("ALTER DATABASE postgres RESET ALL")
         cluster.sql(f"DROP ROLE {quoted(HOSTILE)}")
+
+
+# Formats
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "docs/schema/connections.json"
+GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
+
+
+def steady(text, cluster):
+    """The output without what differs from run to run."""
+    text = text.replace(str(cluster.base), "SERVER").replace(str(cluster.port), "PORT")
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
+    text = re.sub(r'("server_version": )\d+', r"\1VERSION", text)
+    text = re.sub(r"(pid[\" =:]+)\d+", r"\1PID", text)
+    text = re.sub(r"(_total\S* )\d+|(_total[^}]*?\"value\": )\d+", lambda m: (m[1] or m[2]) + "N", text, flags=re.S)
+    text = re.sub(r"\b\d+\.\d{2,}(e-?\d+)?\b", "SECONDS", text)
+    return re.sub(r" +", " ", text)
+
+
+@pytest.mark.parametrize("suffix,words", [("txt", []), ("json", ["--format=json"]), ("csv", ["--format=csv"]), ("prom", ["--format=prom"]),
+                                          ("nagios", ["--format=nagios"])])
+def test_golden(full, dbops_for, suffix, words):
+    """Every format of the same four sessions, as tests/e2e/golden has them; GOLDEN=write rewrites the files."""
+    cluster = full(15)
+    settled(cluster)
+    cluster.sql("CREATE ROLE limited LOGIN CONNECTION LIMIT 4")
+    try:
+        with sessions(cluster, 3, "limited", application_name="web") as opened, sessions(cluster, 1, "postgres"):
+            opened[0].execute("BEGIN")
+            text = dbops_for(cluster)("connections", "--by=role", "--idle-warning=0", "--idle-critical=", "--critical=", *words,
+                                      expect=EXIT["warning"] if suffix == "nagios" else 0).stdout
+    finally:
+        settled(cluster)
+        cluster.sql("DROP ROLE limited")
+    text = steady(re.sub(r"\d+\.\d\d s\b|\b\d+ s\b", "SECONDS", text), cluster)
+    path = GOLDEN / f"connections.{suffix}"
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_json_is_as_the_schema_says(full, dbops_for, server_major, work):
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    check = jsonschema.Draft202012Validator(schema).validate
+    cluster = full(server_major)
+    settled(cluster)
+    dbops = dbops_for(cluster)
+    cluster.sql("CREATE ROLE blind LOGIN")
+    try:
+        dbops("connections", "--save", work / "sample")
+        with sessions(cluster, 2) as (stuck, _):
+            stuck.execute("BEGIN")
+            for words in ([], ["--by=session"], ["--by=client"], ["--by=database", "--since", work / "sample"], ["--idle-warning=0", "--warning=0"],
+                          ["-d", "postgres", "-U", "blind", "--by=session"], ["-d", "postgres", "-U", "blind"]):
+                check(dbops.json("connections", *words))
+        with pytest.raises(jsonschema.ValidationError):
+            check({**dbops.json("connections"), "connections": [{"pid": "1"}]})
+    finally:
+        settled(cluster)
+        cluster.sql("DROP ROLE blind")
+
+
+def test_json_of_pools_is_as_the_schema_says(pooled):
+    dbops, db, instance, console = pooled
+    check = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate
+    with contextlib.closing(through(instance, db)) as client:
+        client.execute("BEGIN")
+        for by in ("state", "session"):
+            answer = dbops.json("connections", "-d", db.name, "--pgbouncer", console, "--by", by)
+            check(answer)
+            assert by == "state" or any(r["real_client"] for r in answer["connections"])

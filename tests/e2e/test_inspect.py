@@ -183,3 +183,21 @@ def test_watch_redraws_a_terminal(dbops, db):
     process.send_signal(signal.SIGINT)
     read_all(master)
     assert process.wait() == EXIT["interrupted"]
+
+
+def inspections(dbops):
+    """Every command that prints Prometheus metrics, without operands."""
+    return [c["path"].split()[1:] for c in dbops.json("help")["commands"]
+            if any("prom" in o.get("choices", []) for o in c["options"] if o["name"] == "format") and not any(o["min"] for o in c["operands"])]
+
+
+def test_metrics_are_what_prometheus_wants(dbops, db, cluster):
+    """promtool (Debian's package prometheus) reads and lints the metrics of every inspection there is."""
+    commands = inspections(dbops)
+    assert ["connections"] in commands
+    with psycopg.connect(cluster.conninfo(db.name)) as c:
+        c.execute("SELECT 1")
+        for words in commands:
+            text = dbops(*words, "-d", db.name, "--format=prom").stdout
+            lint = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+            assert lint.returncode == 0, f"{' '.join(words)}:\n{lint.stdout}{lint.stderr}"

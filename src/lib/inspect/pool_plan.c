@@ -329,13 +329,14 @@ static int64_t round_up(int64_t n, int64_t to)
 static void advise_bouncer(const struct pool_plan *p, bool all, int64_t room, struct pool_advice *ret)
 {
 	int64_t instances = p->bouncer.there && p->bouncer.instances > 0 ? p->bouncer.instances : 1;
+	int64_t databases = count_databases(p, all);
 	int64_t pools = count_pools(p, all), share = pools ? room / (pools * instances) : 0;
 	int64_t clients = deploy_demand(p, NULL, false) - (all ? 0 : deploy_demand(p, NULL, true));
 
 	/* a fifth of each pool is the reserve, which opens only when clients have waited */
 	ret->reserve_pool_size = share / 5;
 	ret->default_pool_size = share - ret->reserve_pool_size;
-	ret->max_db_connections = pools ? room / (instances * count_databases(p, all)) : 0;
+	ret->max_db_connections = databases > 0 ? room / (instances * databases) : 0;
 	ret->max_client_conn = round_up(clients + clients / 4, 10);
 	ret->possible = ret->possible && share > 0;
 }
