@@ -61,9 +61,9 @@ _dbops_facts()
 		;;
 	'dbops connections')
 		commands='plan cancel terminate'
-		options='--by --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --yellow --red --format --check --watch --output --statement-timeout --lock-timeout --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
-		values='--by -b --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --yellow --red --format --watch --output -o --statement-timeout --lock-timeout --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
-		files='--output -o --config'
+		options='--by --pgbouncer --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --pool-wait-warning --pool-wait-critical --yellow --red --format --check --watch --output --statement-timeout --lock-timeout --interval --since --save --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'
+		values='--by -b --pgbouncer --warning --critical --idle-warning --idle-critical --transaction-warning --transaction-critical --xmin-warning --xmin-critical --pool-wait-warning --pool-wait-critical --yellow --red --format --watch --output -o --statement-timeout --lock-timeout --interval --since --save --dbname -d --host -h --port -p --username -U --config --profile --log-format --progress --color'
+		files='--output -o --since --save --config'
 		;;
 	'dbops connections plan')
 		options='--format --dbname --host --port --username --no-password --config --profile --quiet --verbose --log-format --progress --color --help'

@@ -23,6 +23,7 @@ build="meson ninja-build gcc libc6-dev pkg-config libpq-dev zlib1g-dev libcurl4-
 server="postgresql postgresql-contrib python3 python3-swift openssl"
 test="clang clang-tidy cppcheck shellcheck libcmocka-dev mandoc faketime postgresql-15-hypopg pgbouncer patchelf strace
 	python3-pytest python3-pytest-xdist python3-pytest-timeout python3-psycopg python3-boto3 python3-yaml python3-jsonschema
+	prometheus
 	postgresql-15-cron postgresql-15-partman
 	bash zsh fish systemd git"
 bench="awscli python3-psycopg python3-boto3"

@@ -193,7 +193,7 @@ static void add_metrics(const struct audit *a, struct answer *answer)
 		if (is_asked_for(a, (enum index_kind)k))
 			answer_metric(answer, &m);
 	}
-	answer_metric(answer, &(struct metric){ .name = "indexes_count", .help = "Indexes that were looked at.",
+	answer_metric(answer, &(struct metric){ .name = "indexes", .help = "Indexes that were looked at.",
 		.value = (double)a->model.indexes.len, .perfdata = "indexes" });
 }
 
