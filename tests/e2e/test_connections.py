@@ -403,7 +403,7 @@ def steady(text, cluster):
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME", text)
     text = re.sub(r'("server_version": )\d+', r"\1VERSION", text)
     text = re.sub(r"(pid[\" =:]+)\d+", r"\1PID", text)
-    text = re.sub(r"(_total\S* )\d+|(_total[^}]*?\"value\": )\d+", lambda m: (m[1] or m[2]) + "N", text, flags=re.S)
+    text = re.sub(r"(_total\S* )\d+|(_total\".*?\"value\": )\d+", lambda m: (m[1] or m[2]) + "N", text, flags=re.S)
     text = re.sub(r"\b\d+\.\d{2,}(e-?\d+)?", "SECONDS", text)
     return re.sub(r" +", " ", text)
 
