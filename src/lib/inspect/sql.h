@@ -18,7 +18,6 @@ extern const char sql_indexes[], sql_indexes_details[], sql_indexes_families[], 
 	sql_indexes_tables[];
 extern const char sql_inherited_tables[], sql_partition_parity[], sql_partition_tables[];
 extern const char sql_lock_holders[], sql_lock_names[], sql_lock_relations[], sql_locks[], sql_locks_context[];
-extern const char sql_locks[], sql_locks_context[];
 extern const char sql_indexes_bloat[], sql_indexes_promotion[], sql_indexes_standby[];
 
 /* Adds text's lines that are for a server of this version (150020). */
