@@ -203,3 +203,20 @@ def test_metrics_are_what_prometheus_wants(dbops, db, cluster):
             assert "\ndbops_up{" in text, words
             lint = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
             assert lint.returncode == 0, f"{' '.join(words)}:\n{lint.stdout}{lint.stderr}"
+
+
+def test_no_question_is_compiled(dbops_for, own_cluster):
+    """JIT takes seconds for a question that takes a millisecond; seen by auto_explain, which says when it was at work."""
+    cluster = own_cluster(options={
+        "jit": "on", "jit_above_cost": "0", "session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
+        "auto_explain.log_analyze": "on"})
+
+    def compiled(run, statement):
+        before = len(cluster.log.read_text())
+        run()
+        plans = [p for p in cluster.log.read_text()[before:].split("duration: ") if statement in p]
+        assert plans
+        return any("JIT:" in p for p in plans)
+
+    assert compiled(lambda: cluster.sql("SELECT count(*) FROM pg_class"), "count(*)") == cluster.sql("SELECT pg_jit_available()")[0][0]
+    assert not compiled(lambda: dbops_for(cluster)("locks", "-d", "postgres"), "pg_blocking_pids")

@@ -105,7 +105,7 @@ bool inspector_batch_as_is(struct inspector *in, const char *sql, PGresult **ret
 
 	strbuf_addf(&all,
 		"BEGIN READ ONLY; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64
-		"; SET LOCAL search_path = ''; SET LOCAL extra_float_digits = 1;\n"
+		"; SET LOCAL jit = off; SET LOCAL search_path = ''; SET LOCAL extra_float_digits = 1;\n"
 		"SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres; SET LOCAL bytea_output = hex;\n",
 		in->statement_timeout, in->lock_timeout);
 	strbuf_adds(&all, sql);

@@ -5,6 +5,7 @@
  * Every question is one round trip: BEGIN READ ONLY, time limits and an empty search_path for this
  * transaction only, the statements, COMMIT. So nothing lasts in the session (any pooler will do), and
  * nothing waits long: lock_timeout ends what would hang behind an ACCESS EXCLUSIVE lock.
+ * JIT compilation is off: the planner's estimates for catalogs and functions make it compile for seconds what runs in a millisecond.
  * What the server and this role can do is asked once (struct probe), not guessed from the version.
  */
 #ifndef DBOPS_INSPECTOR_H
