@@ -204,7 +204,8 @@ static bool print_look(struct run *r, const void *rows, const struct answer *a, 
 static bool look_and_print(struct run *r, struct error *err)
 {
 	const struct inspection *i = r->inspection;
-	_cleanup_answer_ struct answer a = { .name = i->name, .rows_are_findings = i->rows_are_findings };
+	_cleanup_answer_ struct answer a = { .name = i->name, .profile = r->app->config_profile,
+		.rows_are_findings = i->rows_are_findings };
 	void *rows = collect(r, &a, err);
 	bool ok = rows && print_look(r, rows, &a, err) &&
 		  (!r->app->save || sample_write(&r->now, i->name, r->app->save, err));
@@ -328,7 +329,7 @@ static void print_failure(struct app *app, const char *name)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 
-	answer_failed_prom(name, &text);
+	answer_failed_prom(name, app->config_profile, &text);
 	if (app->output)
 		fs_write_public(app->output, text.buf, text.len, NULL);
 	else

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: PostgreSQL
 """What lies in contrib/ works as it lies there: linted by the tools that will read it, its dbops commands run."""
+import pathlib
 import re
 import shlex
 import subprocess
@@ -28,7 +29,7 @@ def shell_scripts():
 def commands(text):
     """dbops command lines in a text, continuation lines joined, redirections and comments cut off."""
     joined = re.sub(r"\\\n\s*", " ", text)
-    return [shlex.split(re.split(r"\s+(?:>|<|\|)", m)[0]) for m in re.findall(r"(?:^|\s|=|/)dbops ((?:backup|verify|list|prune|restore)\b[^\n]*)", joined)]
+    return [shlex.split(re.split(r"\s+(?:>|<|\|)", m)[0]) for m in re.findall(r"(?:^|\s|=|/)dbops ((?:backup|verify|list|prune|restore|connections|locks|slow-queries)\b[^\n]*)", joined)]
 
 
 def test_shell_scripts_are_clean():
@@ -45,6 +46,42 @@ def test_systemd_units(program, work):
     assert done.returncode == 0 and "dbops" not in done.stderr, done.stderr
     calendar = re.search("OnCalendar=(.*)", (CONTRIB / "systemd/dbops-backup@.timer").read_text()).group(1)
     subprocess.run(["systemd-analyze", "calendar", calendar], check=True, capture_output=True)
+
+
+def test_metrics_units(program, work, dbops_for, cluster, shop):
+    """The units verify, and their commands write files that node_exporter can read together."""
+    folder = CONTRIB / "prometheus"
+    for unit in folder.glob("dbops-metrics@*"):
+        (work / unit.name).write_text(unit.read_text().replace("/usr/bin/dbops", str(program)))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *map(str, sorted(work.glob("dbops-metrics@*")))], capture_output=True, text=True)
+    assert done.returncode == 0 and "dbops" not in done.stderr, done.stderr
+    (work / "dbops.yaml").write_text(f"profiles:\n  app:\n    dbname: {shop.name}\n  other:\n    dbname: postgres\n")
+    lines = re.findall("ExecStart=-/usr/bin/dbops (.*)", (folder / "dbops-metrics@.service").read_text())
+    assert len(lines) == 4
+    series = []
+    for profile in ("app", "other"):
+        for line in lines:
+            words = shlex.split(line.replace("%i", profile).replace("/var/lib/prometheus/node-exporter", str(work)))
+            dbops_for(cluster, DBOPS_PROFILE=profile)(*words)
+            series += re.findall(r"^(dbops_\S+?) \S+$", pathlib.Path(words[-1]).read_text(), re.M)
+    assert len(series) > 8 and len(series) == len(set(series)), "the same series in two files"
+
+
+def test_prometheus_rules():
+    """Of each alert the expression names a metric that every inspection has."""
+    document = yaml.safe_load((CONTRIB / "prometheus/dbops.rules.yml").read_text())
+    expressions = [rule["expr"] for rule in document["groups"][0]["rules"]]
+    assert {re.match(r"(?:time\(\) - )?(\w+)", e).group(1) for e in expressions} == {
+        "dbops_up", "dbops_status", "dbops_complete", "node_textfile_mtime_seconds"}
+
+
+def test_nagios_commands(dbops_for, cluster, shop, work):
+    (work / "dbops.yaml").write_text(f"profiles:\n  app:\n    dbname: {shop.name}\n")
+    lines = re.findall(r"command_line +/usr/bin/dbops (.*)", (CONTRIB / "nagios/dbops.cfg").read_text())
+    assert len(lines) == 6
+    for line in lines[:5]:
+        result = dbops_for(cluster)(*shlex.split(line.replace("$_SERVICEPROFILE$", "app")), expect=(0, 1, 2, 3))
+        assert re.match(r"DBOPS [A-Z ]+ (OK|WARNING|CRITICAL|UNKNOWN) - ", result.stdout), result
 
 
 def test_example_configuration(dbops, work):

@@ -85,6 +85,17 @@ def test_prometheus_says_that_the_server_is_down(dbops, work):
     assert 'dbops_up{command="connections"} 0\n' in out.read_text()
 
 
+def test_the_profile_is_a_label_of_every_metric(dbops, db, work):
+    """Without it the files of two databases would have the same series, which node_exporter refuses."""
+    config = work / "dbops.yaml"
+    config.write_text(f"profiles:\n  'sh\"op':\n    dbname: {db.name}\n  gone:\n    host: /nowhere\n")
+    text = dbops("connections", "--config", config, "--profile", 'sh"op', "--format=prom").stdout
+    series = [line for line in text.splitlines() if not line.startswith("#")]
+    assert series and all('profile="sh\\"op"' in line for line in series), text
+    text = dbops("connections", "--config", config, "--profile", "gone", "--format=prom", expect=EXIT["unavailable"]).stdout
+    assert text.endswith('dbops_up{command="connections",profile="gone"} 0\n')
+
+
 def test_output_is_whole_and_readable(dbops, db, work):
     out = work / "answer.json"
     result = dbops("connections", "-d", db.name, "--format=json", "-o", out)

@@ -51,6 +51,7 @@ struct gap {
 
 struct answer {
 	const char *name;      /* "locks": the array of rows, the word in Nagios' line */
+	const char *profile;   /* of the configuration; a label of every metric, so that those of several databases meet; NULL = none */
 	int64_t at;            /* server's clock */
 	bool rows_are_findings; /* the rows are the findings: they are not written beside them again */
 	bool unavailable;      /* nothing could be said at all; the gaps say why */
@@ -86,10 +87,10 @@ void answer_add_json(const struct answer *a, struct json *j);
 void answer_add_notes(const struct answer *a, bool checked, struct report *r);
 /* "DBOPS LOCKS WARNING - text | 'label'=1;…" and long output. Monitoring Plugins Development Guidelines. */
 void answer_add_nagios(const struct answer *a, struct strbuf *out);
-/* Prometheus text format 0.0.4: HELP and TYPE once a name, base units, dbops_up and dbops_complete. */
+/* Prometheus text format 0.0.4: HELP and TYPE once a name, base units, dbops_up, dbops_complete, dbops_status. */
 void answer_add_prom(const struct answer *a, struct strbuf *out);
 /* The same when the answer could not be had: dbops_up 0. (Nagios' line is app_print_error()'s.) */
-void answer_failed_prom(const char *name, struct strbuf *out);
+void answer_failed_prom(const char *name, const char *profile, struct strbuf *out);
 
 /* Columns and cells of findings as rows. */
 extern const struct column finding_columns[];

@@ -230,15 +230,25 @@ static void add_label_value(const char *s, struct strbuf *out)
 	}
 }
 
-static void add_series(const struct metric *m, struct strbuf *out)
+static void add_label(struct strbuf *out, const char *separator, const char *name, const char *value)
 {
+	strbuf_addf(out, "%s%s=\"", separator, name);
+	add_label_value(value, out);
+	strbuf_addch(out, '"');
+}
+
+static void add_series(const struct answer *a, const struct metric *m, struct strbuf *out)
+{
+	bool any = a->profile;
+
 	strbuf_addf(out, "dbops_%s", m->name);
+	if (a->profile)
+		add_label(out, "{", "profile", a->profile);
 	for (unsigned k = 0; k < METRIC_LABELS && m->label[k]; k++) {
-		strbuf_addf(out, "%s%s=\"", k ? "," : "{", m->label[k]);
-		add_label_value(m->label_value[k], out);
-		strbuf_adds(out, "\"");
+		add_label(out, any ? "," : "{", m->label[k], m->label_value[k]);
+		any = true;
 	}
-	strbuf_addf(out, "%s %.15g\n", m->label[0] ? "}" : "", m->value);
+	strbuf_addf(out, "%s %.15g\n", any ? "}" : "", m->value);
 }
 
 /* All series of one name together, as the format demands. */
@@ -250,7 +260,7 @@ static void add_family(const struct answer *a, size_t first, struct strbuf *out)
 		m->counter ? "counter" : "gauge");
 	for (size_t i = first; i < a->metrics.len; i++)
 		if (strcmp(a->metrics.items[i].name, m->name) == 0)
-			add_series(&a->metrics.items[i], out);
+			add_series(a, &a->metrics.items[i], out);
 }
 
 static bool is_first_of_family(const struct answer *a, size_t n)
@@ -261,13 +271,18 @@ static bool is_first_of_family(const struct answer *a, size_t n)
 	return true;
 }
 
-static void add_gauge(struct strbuf *out, const char *name, const char *help, const char *command, int value)
+static void add_gauge(struct strbuf *out, const char *name, const char *help, const char *command, const char *profile, int value)
 {
-	strbuf_addf(out, "# HELP dbops_%s %s\n# TYPE dbops_%s gauge\ndbops_%s{command=\"%s\"} %d\n", name, help, name,
-		name, command, value);
+	strbuf_addf(out, "# HELP dbops_%s %s\n# TYPE dbops_%s gauge\ndbops_%s{command=\"%s\"", name, help, name, name, command);
+	if (profile)
+		add_label(out, ",", "profile", profile);
+	strbuf_addf(out, "} %d\n", value);
 }
 
-static const char up_help[] = "Whether the inspection got an answer.";
+static void add_up(struct strbuf *out, const char *command, const char *profile, bool up)
+{
+	add_gauge(out, "up", "Whether the inspection got an answer.", command, profile, up);
+}
 
 void answer_add_prom(const struct answer *a, struct strbuf *out)
 {
@@ -275,15 +290,15 @@ void answer_add_prom(const struct answer *a, struct strbuf *out)
 		[SEVERITY_OK] = 0, [SEVERITY_INFO] = 0, [SEVERITY_WARNING] = 1, [SEVERITY_CRITICAL] = 2, [SEVERITY_UNKNOWN] = 3,
 	};
 
-	add_gauge(out, "up", up_help, a->name, !a->unavailable);
-	add_gauge(out, "complete", "Whether this role could see everything the inspection asks for.", a->name, !a->gaps.len);
-	add_gauge(out, "status", "Verdict: 0 ok, 1 warning, 2 critical, 3 unknown.", a->name, states[answer_status(a)]);
+	add_up(out, a->name, a->profile, !a->unavailable);
+	add_gauge(out, "complete", "Whether this role could see everything the inspection asks for.", a->name, a->profile, !a->gaps.len);
+	add_gauge(out, "status", "Verdict: 0 ok, 1 warning, 2 critical, 3 unknown.", a->name, a->profile, states[answer_status(a)]);
 	for (size_t i = 0; i < a->metrics.len; i++)
 		if (is_first_of_family(a, i))
 			add_family(a, i, out);
 }
 
-void answer_failed_prom(const char *name, struct strbuf *out)
+void answer_failed_prom(const char *name, const char *profile, struct strbuf *out)
 {
-	add_gauge(out, "up", up_help, name, 0);
+	add_up(out, name, profile, false);
 }
