@@ -231,7 +231,7 @@ def test_locked(audit, place):
     assert set(free) == {"b", "e2"} and set(rows) == {"b"}
     assert (rows["b"]["size"], rows["b"]["size_estimated"], rows["b"]["fix"]) == (free["b"]["size"], True, None)
     assert not free["b"]["size_estimated"]
-    assert answer["completeness"] == "partial" and answer["gaps"][0]["what"].startswith("2 indexes")
+    assert answer["completeness"] == "partial" and [g for g in answer["gaps"] if g["what"].startswith("2 indexes")]
 
 
 def test_filters(audit, place):
@@ -366,7 +366,8 @@ def test_after_a_crash_the_window_is_short(server_major, dbops_for):
         assert "i" in found(dbops.json("indexes", "audit", "-d", database.name, "--min-age=2s"), "unused")
         cluster.kill()
         cluster.start()
-        assert database.value("SELECT stats_reset IS NULL FROM pg_stat_database WHERE datname = current_database()")
+        lost = "SELECT coalesce(stats_reset >= pg_postmaster_start_time(), true) FROM pg_stat_database WHERE datname = current_database()"
+        assert database.value(lost), "NULL, or on 13 and 14 when the first session came"
         began = database.value("SELECT pg_postmaster_start_time()")
         answer = dbops.json("indexes", "audit", "-d", database.name, "--min-age=0s")
         assert answer["indexes"][0]["evidence"]["since"] >= began.astimezone().strftime("%Y-%m-%dT")
