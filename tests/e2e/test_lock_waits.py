@@ -243,6 +243,7 @@ def test_a_cancelled_alter_frees_its_queue_and_not_more(locks, sessions, place):
     assert (rows[old.pid]["frees_now"], rows[old.pid]["frees_in_turn"]) == (1, 4)
     assert place.sql(rows[alter.pid]["sql"]) == [(True,)]
     wait_until(lambda: all(r.went_on for r in readers), "the readers to go on")
+    wait_until(lambda: alter.is_done, "the ALTER TABLE to hear of it")
     assert isinstance(alter.error, psycopg.errors.QueryCanceled)
     old.run("SELECT * FROM t")
 
