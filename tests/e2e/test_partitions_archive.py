@@ -278,6 +278,18 @@ def test_plan_is_what_runs(run, cluster, trades, work):
     assert not exists(trades, "trades_2025_01")
 
 
+@pytest.mark.parametrize("name", ["trades_2025_01", 'Tr"; x\nROLLBACK; --'])
+def test_script_drops_nothing_without_a_comparison(run, cluster, trades, work, name):
+    """psql compares nothing, and has no archive: it must not come to the DROP."""
+    if name != "trades_2025_01":
+        trades.sql(f"ALTER TABLE trades_2025_01 RENAME TO {quoted(name)}")
+    script = run("partitions", "archive", "-d", trades, quoted(name), "--to", work / "cold", "--drop", "--sql").stdout
+    (work / "plan.sql").write_text(script)
+    cluster.run_script(work / "plan.sql", trades)
+    assert not attached(trades, quoted(name))
+    assert trades.value(f"SELECT count(*) FROM {quoted(name)}") == 500
+
+
 def test_default_partition_needs_consent(run, trades, work):
     trades.sql("CREATE TABLE rest PARTITION OF trades DEFAULT")
     words = ("--drop", "--yes")

@@ -67,6 +67,7 @@ static void plan_drop(struct removal *r, bool with_archive)
 		with_archive ? "drop %s if its rows are those of the archive" : "drop %s without an archive", s->shown);
 	struct plan_statement *st;
 
+	step->compares = with_archive;
 	if (with_archive) {
 		st = plan_add(step, "writers stop, readers go on", "LOCK TABLE %s IN SHARE MODE", s->sql);
 		plan_lock(st, LOCK_SHARE, s->oid, s->shown);

@@ -140,12 +140,8 @@ static void add_detach(struct strbuf *out, const struct partition_plan *p, const
 	strbuf_addf(out, "SET lock_timeout = %" PRId64 ";\n", p->lock_timeout_ms);
 }
 
-static void add_step(struct strbuf *out, const struct partition_plan *p, const struct plan_step *s, bool comments)
+static void add_body(struct strbuf *out, const struct partition_plan *p, const struct plan_step *s, bool comments)
 {
-	if (comments) {
-		strbuf_addch(out, '\n');
-		add_comment(out, "== ", s->title);
-	}
 	if (s->kind == STEP_DETACH) {
 		add_detach(out, p, s, comments);
 		return;
@@ -156,6 +152,36 @@ static void add_step(struct strbuf *out, const struct partition_plan *p, const s
 		add_statement(out, &s->statements.items[i], comments);
 	if (s->kind == STEP_TRANSACTION)
 		strbuf_adds(out, "COMMIT;\n");
+}
+
+/* Names may have newlines in them. */
+static void add_as_comment(struct strbuf *out, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n\r");
+
+		strbuf_adds(out, "-- ");
+		strbuf_add(out, text, n);
+		strbuf_addch(out, '\n');
+		text += n + (text[n] != '\0');
+	}
+}
+
+static void add_step(struct strbuf *out, const struct partition_plan *p, const struct plan_step *s, bool comments)
+{
+	_cleanup_strbuf_ struct strbuf body = STRBUF_INIT;
+
+	if (comments) {
+		strbuf_addch(out, '\n');
+		add_comment(out, "== ", s->title);
+	}
+	if (!comments || !s->compares) {
+		add_body(out, p, s, comments);
+		return;
+	}
+	add_comment(out, "dbops alone can do this step: psql would not compare, so here it is no more than a comment", "");
+	add_body(&body, p, s, comments);
+	add_as_comment(out, body.buf);
 }
 
 void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE])

@@ -48,6 +48,7 @@ struct plan_step {
 	VEC(struct plan_statement) statements;
 	char *proof_table;     /* name: partition_apply() shall insist that ATTACH PARTITION proves this table's rows from its
 	                        * constraints; NULL = it may read them */
+	bool compares;         /* dbops alone can do it: it compares what COPY gives with an archive, and psql would not */
 	/* filled by partition_apply() */
 	bool done;
 	unsigned attempts;
@@ -76,7 +77,8 @@ void plan_lock(struct plan_statement *s, enum lock_mode mode, uint32_t oid, cons
 /* The settings of the session in which a plan runs, "SET …; SET …": search_path empty, UTC, ISO, row_security off,
  * lock_timeout of the plan, no statement_timeout. */
 void plan_add_settings(const struct partition_plan *p, struct strbuf *sql);
-/* The whole as a script for psql: settings, statements, transaction boundaries; title, locks, reason and undo as comments. */
+/* The whole as a script for psql: settings, statements, transaction boundaries; title, locks, reason and undo as comments. Steps
+ * that compare are comments as a whole, because psql would drop without comparing. */
 void plan_add_script(const struct partition_plan *p, struct strbuf *out);
 /* The same for people who are asked: steps, locks, notes, digest. */
 void plan_add_summary(const struct partition_plan *p, struct strbuf *out);
