@@ -114,6 +114,28 @@ def test_age_of_other_keys(detach, server_db):
         detach(*words, expect=EXIT["usage"])
 
 
+@pytest.mark.parametrize("type_, last, early, late", [("date", "2025-01-31", "2025-01-31", "2025-02-01"), ("int", "2024", "2024", "2025"),
+    ("timestamp", "2025-01-31 00:00", "2025-01-31", "2025-01-31 00:00:00.000001")])
+def test_further_key_columns(detach, server_db, type_, last, early, late):
+    """TO ('2025-01-31', MAXVALUE) has all rows of that day: it has not ended when the day begins."""
+    server_db.sql(f"""CREATE TABLE m (k {type_}, id int) PARTITION BY RANGE (k, id);
+        CREATE TABLE m_1 PARTITION OF m FOR VALUES FROM (MINVALUE, MINVALUE) TO ('{last}', MAXVALUE); INSERT INTO m VALUES ('{last}', 1)""")
+    assert not detach("m", "--before", early, "--format", "json").json["steps"]
+    assert detach("m", "--before", late, "--format", "json").json["steps"]
+
+
+def test_keys_that_are_no_time(detach, server_db):
+    """Random UUIDs are not old because they are small, and a wrong unit does not make the present 1970."""
+    server_db.sql("""CREATE TABLE u (id uuid) PARTITION BY RANGE (id);
+        CREATE TABLE u_00 PARTITION OF u FOR VALUES FROM (MINVALUE) TO ('01000000-0000-0000-0000-000000000000');
+        CREATE TABLE e (at bigint) PARTITION BY RANGE (at); CREATE TABLE e_1 PARTITION OF e FOR VALUES FROM (1500000000) TO (1600000000)""")
+    assert "version 7" in detach("u", "--older-than", "1 day", expect=EXIT["refused"]).stderr
+    assert "unit" in detach("e", "--older-than", "1 day", "--epoch", "ms", expect=EXIT["refused"]).stderr
+    assert len(bounds(server_db, "u")) == len(bounds(server_db, "e")) == 1
+    detach("e", "--older-than", "1 day", "--epoch", "s")
+    assert not bounds(server_db, "e")
+
+
 @pytest.mark.parametrize("name", [HOSTILE, "ä" * 31, "MixedCase"], ids=["hostile", "long", "mixed"])
 def test_names(detach, attach, server_db, name):
     server_db.sql(f"CREATE SCHEMA {quoted(name)}; SET search_path = {quoted(name)}; CREATE TABLE {quoted(name)} (k text) PARTITION BY LIST (k);"

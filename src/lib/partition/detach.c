@@ -46,20 +46,76 @@ static bool find_cutoff(struct pg_conn *c, enum key_kind kind, const struct cuto
 	return pg_bool(q, 0, 1) || error_set(err, EXIT_USAGE, "the time limit is in the future");
 }
 
+/* Year 1980, before which nobody's partitions end; a unit that is too fine by a thousand puts every key of today into 1970. */
+#define FIRST_PLAUSIBLE (INT64_C(315532800) * 1000000)
+
+static bool refuse_partition(const struct partition *parent, const struct partition *p, const char *why, const char *hint, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT, bounds = STRBUF_INIT;
+
+	pg_add_display_name(&name, parent->schema, parent->name);
+	bound_add_display(&bounds, &p->bound);
+	error_set(err, EXIT_REFUSED, "the age of partitions of '%s' cannot be told", name.buf);
+	error_detail(err, "%s: '%s' is %s.", why, p->name, bounds.buf);
+	return error_hint(err, "%s", hint);
+}
+
+/* The least key in key space that no row of p has. Where further key columns have a bound of their own, rows with the first one's very value are
+ * in p, too: TO ('2024-01-31', MAXVALUE) has all of that day. */
+static bool end_of(const struct partition *parent, const struct partition *p, enum epoch_unit unit, int64_t *ret)
+{
+	static const int64_t steps[] = { [KEY_DATE] = INT64_C(86400000000), [KEY_TIMESTAMP] = 1, [KEY_TIMESTAMPTZ] = 1, [KEY_UUID] = 1000 };
+	static const int64_t units[] = { [EPOCH_SECONDS] = 1000000, [EPOCH_MILLISECONDS] = 1000, [EPOCH_MICROSECONDS] = 1, [EPOCH_NANOSECONDS] = 1 };
+	enum key_kind kind = partition_key_kind(parent);
+	bool further = false;
+	int64_t from;
+
+	if (!partition_span(parent, p, unit, &from, ret) || *ret == INSTANT_MIN)
+		return false;
+	for (size_t i = 1; i < p->bound.to.len; i++)
+		further |= p->bound.to.items[i].kind != BOUND_MINVALUE;
+	if (further && __builtin_add_overflow(*ret, kind == KEY_INTEGER ? units[unit] : steps[kind], ret))
+		*ret = INSTANT_MAX;
+	return *ret != INSTANT_MAX;
+}
+
+/* What is removed must not hang on a mistake about what the key means. */
+static bool check_key(const struct partition_model *m, const struct partition *parent, enum epoch_unit unit, bool number, struct error *err)
+{
+	enum key_kind kind = partition_key_kind(parent);
+	const struct partition *newest = NULL;
+	int64_t end, last = INSTANT_MIN;
+
+	for (const struct partition *p = partition_next(m, parent, NULL); p; p = partition_next(m, parent, p)) {
+		if (!end_of(parent, p, unit, &end))
+			continue;
+		if (kind == KEY_UUID && p->bound.to.items[0].text[14] != '7')
+			return refuse_partition(parent, p, "A UUID that is not of version 7 is no time", "Name the partitions one by one.", err);
+		if (end > last) {
+			last = end;
+			newest = p;
+		}
+	}
+	if (kind != KEY_INTEGER || number || !newest || last >= FIRST_PLAUSIBLE)
+		return true;
+	return refuse_partition(parent, newest, "Even the newest partition would have ended before 1980",
+		"Is the unit of the key right? 's', 'ms', 'us' and 'ns' are a thousand apart.", err);
+}
+
 bool partition_find_older(struct pg_conn *c, const struct partition_model *m, const struct partition *parent, const struct cutoff_request *r,
 	struct partition_refs *ret, struct error *err)
 {
 	enum key_kind kind = partition_key_kind(parent);
 	bool number = kind == KEY_INTEGER && r->unit == EPOCH_NONE;
-	int64_t cutoff = 0, from, to;
+	enum epoch_unit unit = number ? EPOCH_MICROSECONDS : r->unit; /* one microsecond a step: the plain integer itself */
+	int64_t cutoff = 0, end;
 
 	if (parent->key.strategy != STRATEGY_RANGE || kind == KEY_OTHER || (number && !r->before))
 		return refuse_key(parent, err);
-	if (number ? !read_number(r->before, &cutoff, err) : !find_cutoff(c, kind, r, &cutoff, err))
+	if (!check_key(m, parent, unit, number, err) || (number ? !read_number(r->before, &cutoff, err) : !find_cutoff(c, kind, r, &cutoff, err)))
 		return false;
 	for (const struct partition *p = partition_next(m, parent, NULL); p; p = partition_next(m, parent, p))
-		/* one microsecond a step: the plain integer itself */
-		if (partition_span(parent, p, number ? EPOCH_MICROSECONDS : r->unit, &from, &to) && to <= cutoff && to != INSTANT_MIN)
+		if (end_of(parent, p, unit, &end) && end <= cutoff)
 			*vec_push(ret) = p;
 	return true;
 }

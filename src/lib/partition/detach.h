@@ -30,7 +30,8 @@ struct cutoff_request {
 	enum epoch_unit unit;
 };
 /* Adds to *ret the range partitions of parent (direct ones) that end at or before the cutoff, oldest first; partitions without an upper end, DEFAULT and
- * list or hash partitions never do. EXIT_USAGE when the key has no such thing. Inside partition_begin(). */
+ * list or hash partitions never do. EXIT_USAGE when the key has no such thing, EXIT_REFUSED when the bounds are not times of the kind or unit
+ * that the key is said to count. Inside partition_begin(). */
 struct partition_refs {
 	const struct partition **items;
 	size_t len, alloc;
