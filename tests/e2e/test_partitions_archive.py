@@ -324,6 +324,18 @@ def test_hold(run, trades, work):
     assert run.json("partitions", "drop", "-d", trades, "trades_2025_01", "--archived-in", work / "cold", "--yes")["dropped"]
 
 
+@pytest.mark.parametrize("pattern", ["public.trades_2025_01", "trades", "public.Leaf", '"Leaf"', "*.Leaf", "trades_2025_0?"])
+def test_hold_by_any_name(run, trades, pattern):
+    """A sub-partition that is held keeps the branch it would go with; a pattern may lack the schema or the quotes."""
+    trades.sql("""DROP TABLE trades_2025_01;
+        CREATE TABLE trades_2025_01 PARTITION OF trades FOR VALUES FROM ('2025-01-01+00') TO ('2025-02-01+00') PARTITION BY LIST (id);
+        CREATE TABLE "Leaf" PARTITION OF trades_2025_01 FOR VALUES IN (1)""")
+    (run.folder / "dbops.yaml").write_text(json.dumps({"holds": {"lawsuit": {"table": pattern, "reason": "case 42"}}}))
+    assert "case 42" in drop(run, trades, "trades_2025_01", "--without-archive", "--yes", expect=EXIT["refused"]).stderr
+    if "rades" not in pattern:
+        assert drop(run, trades, "trades_2025_02", "--without-archive", "--yes").json["dropped"], "a cousin's hold is none"
+
+
 def test_no_drop_on_a_standby(own_cluster, dbops_for, work):
     primary = own_cluster()
     make_trades(primary.database("postgres"))

@@ -127,6 +127,15 @@ def test_hold(run, trades):
     assert "case 7" in done[1]["message"] and len(partitions(trades)) == 4
 
 
+def test_hold_of_rows_and_purge(run, server_db):
+    """Held rows stay, the others of the table go."""
+    server_db.sql("CREATE TABLE pos (id int, gone timestamptz); INSERT INTO pos SELECT g, '2020-01-01' FROM generate_series(1, 10) g")
+    retention = {"t": {"table": "public.pos", "action": "purge", "column": "gone", "keep": "90 days"}}
+    configure(run, json.dumps({"retention": retention, "holds": {"h": {"table": "public.pos", "rows": "id = 3", "reason": "case 7"}}}))
+    assert items(maintain(run, server_db, "--yes"))[0][3] == "done"
+    assert server_db.sql("SELECT id FROM pos") == [(3,)]
+
+
 def test_other_run_is_busy(run, trades):
     """Whoever changes partitions of the table has its lock: status 75, and other tables go on."""
     make_trades(trades, "other")

@@ -62,19 +62,20 @@ static bool add_former_parent(struct pg_conn *c, const struct archive_subject *s
 		return true;
 	pg_add_display_name(&shown, s->parent_schema, s->parent_name);
 	strvec_push(&q->names, shown.buf);
+	strvec_push(&q->names, s->parent_name);
 	pg_add_qualified(&sql, s->parent_schema, s->parent_name);
 	value = sql.buf;
 
 	_cleanup_result_ PGresult *r = pg_query(c, err, "SELECT pg_catalog.to_regclass($1)::oid", 1, &value);
 
-	return r && (pg_is_null(r, 0, 0) || hold_names(c, (uint32_t)pg_int(r, 0, 0), q, err));
+	return r && (pg_is_null(r, 0, 0) || hold_names(c, (uint32_t)pg_int(r, 0, 0), false, q, err));
 }
 
 bool check_holds(struct app *app, struct pg_conn *c, const struct archive_subject *s, struct error *err)
 {
 	struct hold_query q = { .sql = s->sql, .now = clock_now_us() };
 	struct config_hold hold = { 0 };
-	bool ok = hold_names(c, s->oid, &q, err) && add_former_parent(c, s, &q, err) && hold_of_table(c, app->config, &q, &hold, err);
+	bool ok = hold_names(c, s->oid, true, &q, err) && add_former_parent(c, s, &q, err) && hold_of_table(c, app->config, &q, &hold, err);
 
 	strvec_release(&q.names);
 	return ok && (!hold.name[0] || hold_refuse(&hold, s->shown, err));
@@ -84,7 +85,7 @@ bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *
 {
 	struct hold_query q = { .now = clock_now_us() };
 	struct config_hold hold = { 0 };
-	bool ok = hold_names(c, oid, &q, err) && hold_of_rows(app->config, &q, ret, &hold, err);
+	bool ok = hold_names(c, oid, true, &q, err) && hold_of_rows(app->config, &q, ret, &hold, err);
 
 	if (ok && hold.name[0])
 		ok = hold_refuse(&hold, q.names.items[0], err);

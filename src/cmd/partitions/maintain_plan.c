@@ -130,12 +130,12 @@ static enum epoch_unit unit_of(const struct policy *p)
 	return partitions_unit(p->r.epoch);
 }
 
-/* Held is no failure: the policy is followed as far as it may be. */
+/* Held is no failure: the policy is followed as far as it may be. sql NULL: holds of rows do not keep the whole. */
 static bool is_held(struct maintain *m, struct maintain_item *i, uint32_t oid, const char *sql, struct error *err)
 {
 	struct hold_query q = { .sql = sql, .now = clock_now_us() };
 	struct config_hold hold = { 0 };
-	bool ok = hold_names(m->c, oid, &q, err) && hold_of_table(m->c, m->app->config, &q, &hold, err);
+	bool ok = hold_names(m->c, oid, true, &q, err) && hold_of_table(m->c, m->app->config, &q, &hold, err);
 
 	strvec_release(&q.names);
 	if (ok && hold.name && hold.name[0]) {
@@ -319,7 +319,7 @@ static bool plan_purge(struct maintain *m, const struct policy *p, uint32_t oid,
 		return error_hint(err, "Its rows can be purged: a policy of the configuration with 'action: purge' and the 'column' that tells their age.");
 	}
 	i = add_item(m, p, MAINTAIN_PURGE, p->r.table);
-	if (!is_held(m, i, oid, "(SELECT) AS none (x) WHERE false", err))
+	if (!is_held(m, i, oid, NULL, err))
 		return false;
 	if (i->state == STATE_HELD)
 		return true;

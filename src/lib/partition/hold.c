@@ -4,21 +4,33 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 
-bool hold_names(struct pg_conn *c, uint32_t oid, struct hold_query *q, struct error *err)
+/* A pattern may be written as SQL quotes the name, as it is, or without the schema: who forgot a quote shall not lose what is held. */
+static void add_forms(struct hold_query *q, const char *schema, const char *name)
+{
+	_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT, bare = STRBUF_INIT;
+
+	pg_add_display_name(&shown, schema, name);
+	pg_add_display_name(&bare, NULL, name);
+	strvec_push(&q->names, shown.buf);
+	strvec_push(&q->names, bare.buf);
+	strvec_push_take(&q->names, xasprintf("%s.%s", schema, name));
+	strvec_push(&q->names, name);
+}
+
+bool hold_names(struct pg_conn *c, uint32_t oid, bool below, struct hold_query *q, struct error *err)
 {
 	autofree char *value = xasprintf("%" PRIu32, oid);
 	_cleanup_result_ PGresult *r = pg_query(c, err,
-		"WITH RECURSIVE up AS (SELECT $1::oid AS oid UNION SELECT i.inhparent FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid)"
-		"SELECT n.nspname, c.relname FROM up JOIN pg_catalog.pg_class c ON c.oid = up.oid"
-		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace",
-		1, (const char *[]){ value });
+		"WITH RECURSIVE up AS (SELECT $1::oid AS oid, 0 AS level UNION SELECT i.inhparent, u.level + 1 FROM up u"
+		" JOIN pg_catalog.pg_inherits i ON i.inhrelid = u.oid),"
+		" down AS (SELECT $1::oid AS oid UNION SELECT i.inhrelid FROM down d JOIN pg_catalog.pg_class p ON p.oid = d.oid AND p.relkind = 'p'"
+		" JOIN pg_catalog.pg_inherits i ON i.inhparent = d.oid WHERE $2::bool)"
+		" SELECT n.nspname, c.relname FROM (SELECT oid, level FROM up UNION SELECT oid, 1 FROM down WHERE oid <> $1::oid) t"
+		" JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace ORDER BY t.level",
+		2, (const char *[]){ value, below ? "true" : "false" });
 
-	for (int i = 0; r && i < PQntuples(r); i++) {
-		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
-
-		pg_add_display_name(&name, pg_value(r, i, 0), pg_value(r, i, 1));
-		strvec_push(&q->names, name.buf);
-	}
+	for (int i = 0; r && i < PQntuples(r); i++)
+		add_forms(q, pg_value(r, i, 0), pg_value(r, i, 1));
 	return r != NULL;
 }
 
@@ -27,7 +39,7 @@ static bool applies(const struct config_hold *h, const struct hold_query *q)
 	if (q->now >= h->until_us)
 		return false;
 	for (size_t i = 0; i < q->names.len; i++)
-		if (fnmatch(h->table, q->names.items[i], 0) == 0)
+		if (strcmp(h->table, q->names.items[i]) == 0 || fnmatch(h->table, q->names.items[i], 0) == 0)
 			return true;
 	return false;
 }
@@ -52,7 +64,7 @@ bool hold_of_table(struct pg_conn *c, const struct config *config, const struct 
 
 		if (!config_hold(config, names->items[i], &h, err))
 			return false;
-		if (!applies(&h, q))
+		if (!applies(&h, q) || (h.rows && !q->sql))
 			continue;
 		if (h.rows && !has_held_rows(c, &h, q, &held, err))
 			return false;

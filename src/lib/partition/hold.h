@@ -8,10 +8,11 @@
 #include "config.h"
 #include "pg.h"
 
-/* Names of one table for patterns: its own and those of the partitioned tables above it, "public.trades". */
+/* Names of one table for patterns: its own, and those of the partitioned tables above it and of what goes with it, below; each as
+ * "public.trades" and as "trades", in SQL's quotes where it needs some and without. The first is the table's own, for people. */
 struct hold_query {
 	struct strvec names;
-	const char *sql; /* the table, quoted: for holds of some rows */
+	const char *sql; /* the table, quoted, for holds of some rows; NULL leaves those out */
 	int64_t now;     /* microseconds UTC */
 };
 
@@ -24,7 +25,7 @@ bool hold_of_rows(const struct config *config, const struct hold_query *q, struc
 /* The error of a command that was asked to remove what is held. */
 bool hold_refuse(const struct config_hold *h, const char *table, struct error *err);
 
-/* Fills q->names for the table with that OID, with everything above it. */
-bool hold_names(struct pg_conn *c, uint32_t oid, struct hold_query *q, struct error *err);
+/* Adds to q->names those of the table with that OID and of everything above it; below: of its partitions, too. */
+bool hold_names(struct pg_conn *c, uint32_t oid, bool below, struct hold_query *q, struct error *err);
 
 #endif
