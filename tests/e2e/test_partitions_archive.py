@@ -439,6 +439,25 @@ def test_drop_without_an_archive(run, trades):
     assert not exists(trades, "trades_2025_01") and [e["phase"] for e in ledger(run)] == ["intent", "done"]
 
 
+@pytest.mark.parametrize("write, status", [
+    ("ALTER TABLE trades_2025_01 RENAME TO x; CREATE TABLE trades_2025_01 AS SELECT * FROM x", "busy"),
+    ("ALTER TABLE trades ATTACH PARTITION trades_2025_01 FOR VALUES FROM " + MONTH, "busy"),
+    ("INSERT INTO trades_2025_01 (id, at, note) VALUES (9999, '2025-01-09', 'held')", "refused")], ids=["swap", "attach", "held"])
+def test_drop_without_an_archive_of_what_changed(run, detached, write, status):
+    """Not another table of that name, not a partition, not a row that is held: whatever came while dbops waited for its lock."""
+    (run.folder / "dbops.yaml").write_text(HOLD.replace("note 7", "held").replace("public.trades,", "public.trades_2025_01,"))
+    with detached.connect() as writer:
+        writer.execute("BEGIN")
+        writer.execute("LOCK TABLE trades_2025_01 IN ROW EXCLUSIVE MODE")
+        process = run.start("partitions", "drop", "-d", detached, "trades_2025_01", "--without-archive", "--yes", "--lock-timeout", "20s")
+        wait_until(lambda: detached.value("SELECT count(*) FROM pg_locks WHERE relation = 'trades_2025_01'::regclass AND NOT granted "
+                                          "AND mode = 'AccessExclusiveLock'") or process.poll() is not None, "dbops to wait for its lock")
+        writer.execute(write)
+        writer.execute("COMMIT")
+    run.finish(process, expect=EXIT[status])
+    assert detached.value("SELECT count(*) FROM trades_2025_01") >= 500 and [e["phase"] for e in ledger(run)] == ["intent", "kept"]
+
+
 def test_nothing_without_a_ledger(run, trades, work):
     archive(run, trades, "trades_2025_01", work / "cold", "--drop", "--yes", "--ledger", work, expect=range(64, 79))
     assert attached(trades)

@@ -52,13 +52,13 @@ bool confirm_plan(struct app *app, const char *plan, const char *digest, const c
 	return app_confirm(app, plan, err);
 }
 
-/* The catalog has forgotten what a detached table belonged to, but the hold has not. */
+/* The catalog has forgotten what a detached table belonged to (s may be older than the detach), but the hold has not. */
 static bool add_former_parent(struct pg_conn *c, const struct archive_subject *s, struct hold_query *q, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf shown = STRBUF_INIT, sql = STRBUF_INIT;
 	const char *value;
 
-	if (s->attached || !s->parent_name)
+	if (!s->parent_name)
 		return true;
 	pg_add_display_name(&shown, s->parent_schema, s->parent_name);
 	strvec_push(&q->names, shown.buf);

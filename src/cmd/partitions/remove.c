@@ -68,10 +68,9 @@ static void plan_drop(struct removal *r, bool with_archive)
 	struct plan_statement *st;
 
 	step->compares = with_archive;
-	if (with_archive) {
-		st = plan_add(step, "writers stop, readers go on", "LOCK TABLE %s IN SHARE MODE", s->sql);
-		plan_lock(st, LOCK_SHARE, s->oid, s->shown);
-	}
+	st = with_archive ? plan_add(step, "writers stop, readers go on", "LOCK TABLE %s IN SHARE MODE", s->sql) :
+			    plan_add(step, "from here on it is known to be that table", "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", s->sql);
+	plan_lock(st, with_archive ? LOCK_SHARE : LOCK_ACCESS_EXCLUSIVE, s->oid, s->shown);
 	for (size_t i = 0; with_archive && i < s->tables.len; i++) {
 		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
 
@@ -198,14 +197,13 @@ static void undo_detach(struct removal *r)
 		r->subject->shown);
 }
 
-static bool drop_plainly(struct removal *r, struct error *err)
+/* Of the rows that are there now, which nobody can change any more. Conditions of holds are written for the session's own search_path. */
+static bool look_at_holds(void *data, struct error *err)
 {
-	const struct apply_options o = { .log = &r->app->log, .cancel = r->app->cancel, .max_wait_ms = r->change->max_wait };
-	struct partition_plan last = r->plan;
+	struct removal *r = data;
 
-	last.steps.items = &r->plan.steps.items[r->plan.steps.len - 1];
-	last.steps.len = 1;
-	return partition_apply(r->c, &last, &o, err);
+	return pg_exec(r->c, err, "SET LOCAL search_path TO DEFAULT") && check_holds(r->app, r->c, r->subject, err) &&
+	       pg_exec(r->c, err, "SET LOCAL search_path = ''");
 }
 
 static bool drop(struct removal *r, bool *ret_unknown, struct error *err)
@@ -215,10 +213,11 @@ static bool drop(struct removal *r, bool *ret_unknown, struct error *err)
 		.cancel = r->app->cancel,
 		.lock_timeout_ms = r->change->lock_timeout,
 		.max_wait_ms = r->change->max_wait,
+		.agree = look_at_holds,
+		.data = r,
 	};
 
-	*ret_unknown = false;
-	return r->proof ? archive_drop(r->c, r->subject, r->proof, &o, ret_unknown, err) : drop_plainly(r, err);
+	return archive_drop(r->c, r->subject, r->proof, &o, ret_unknown, err);
 }
 
 static void record_end(struct removal *r, const char *phase, const char *detail)

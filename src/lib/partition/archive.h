@@ -98,10 +98,13 @@ struct archive_drop_options {
 	int64_t lock_timeout_ms; /* for one attempt */
 	int64_t max_wait_ms;     /* for all attempts of one lock */
 	bool keep;               /* compare, drop nothing */
+	bool (*agree)(void *data, struct error *err); /* asked in the transaction, under the lock; NULL = nobody is */
+	void *data;
 };
 /* Locks the table against writers, compares every row with the archive and drops the table, without CASCADE, in one transaction.
- * The table must not be attached any more. EXIT_BUSY: it is locked, or not what was archived; nothing was dropped then. *ret_unknown:
- * the connection broke in COMMIT, so nobody knows. */
+ * proof NULL: compares no rows, but still drops no other table than s, with no other partitions or columns. The table must not be
+ * attached any more. EXIT_BUSY: it is locked, or not what it was; nothing was dropped then. *ret_unknown: the connection broke in
+ * COMMIT, so nobody knows. */
 bool archive_drop(struct pg_conn *c, const struct archive_subject *s, const struct archive_proof *proof,
 	const struct archive_drop_options *o, bool *ret_unknown, struct error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Drops a table that is, row by row and at this moment, what its archive holds. */
+/* Drops a table that is, row by row and at this moment, what its archive holds; or without an archive, but no other table. */
 #include "archive.h"
 
 #include <errno.h>
@@ -22,8 +22,10 @@ struct drop {
 
 static bool changed(const struct drop *d, const char *what, struct error *err)
 {
-	error_set(err, EXIT_BUSY, "'%s' is not what was archived any more; it was not dropped", d->s->shown);
+	error_set(err, EXIT_BUSY, "'%s' is not what %s any more; it was not dropped", d->s->shown, d->proof ? "was archived" : "the plan was made for");
 	error_detail(err, "%s.", what);
+	if (!d->proof)
+		return error_hint(err, "Look at it, then repeat the command.");
 	return error_hint(err, "Archive '%s' is whole and holds the state of its snapshot. Find out who writes to the table, then archive it again.",
 		d->proof->id);
 }
@@ -120,6 +122,8 @@ static bool compare(struct drop *d, struct error *err)
 		return false;
 	if (what)
 		return changed(d, what, err);
+	if (!d->proof)
+		return true;
 	for (size_t i = 0; i < d->proof->checks.len; i++)
 		if (!compare_one(d, &d->proof->checks.items[i], err))
 			return false;
@@ -130,7 +134,7 @@ static bool compare(struct drop *d, struct error *err)
 
 static bool begin(const struct drop *d, struct error *err)
 {
-	return session_pin(d->c, d->proof->encoding, err) &&
+	return session_pin(d->c, d->proof ? d->proof->encoding : NULL, err) &&
 	       /* READ COMMITTED: what is read after the lock is everything that was ever committed */
 	       pg_execf(d->c, err, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %" PRId64,
 		       d->o->lock_timeout_ms);
@@ -149,12 +153,23 @@ static bool is_attached(const struct drop *d, bool *ret, struct error *err)
 static bool lock_and_compare(struct drop *d, struct error *err)
 {
 	/* SHARE stops every writer and lets readers be; DROP takes the rest at the end */
-	autofree char *lock = xasprintf("LOCK TABLE %s IN SHARE MODE", d->s->sql);
+	autofree char *lock = xasprintf("LOCK TABLE %s IN %s MODE", d->s->sql, d->proof ? "SHARE" : "ACCESS EXCLUSIVE");
 	bool attached;
 
 	if (!begin(d, err) || !run_patiently(d, lock, "lock", err) || !is_attached(d, &attached, err))
 		return false;
-	return !attached ? compare(d, err) : changed(d, "It is attached to a partitioned table", err);
+	if (attached)
+		return changed(d, "It is attached to a partitioned table", err);
+	return (!d->o->agree || d->o->agree(d->o->data, err)) && compare(d, err);
+}
+
+/* A lock on a table does not keep its schema from being renamed, so the name may be another table's by now. */
+static bool check_gone(struct drop *d, struct error *err)
+{
+	autofree char *sql = xasprintf("SELECT EXISTS (SELECT FROM pg_catalog.pg_class WHERE oid = %" PRIu32 ")", d->s->oid);
+	autofree char *value = pg_query_value(d->c, err, sql);
+
+	return value && (value[0] == 'f' || changed(d, "Another table has its name now", err));
 }
 
 static bool commit(struct drop *d, bool *ret_unknown, struct error *err)
@@ -164,8 +179,8 @@ static bool commit(struct drop *d, bool *ret_unknown, struct error *err)
 	if (PQstatus(d->c->pg) != CONNECTION_BAD)
 		return false;
 	*ret_unknown = true;
-	return error_hint(err, "The connection broke while the drop was committed: look whether '%s' is still there. Archive '%s' is whole.",
-		d->s->shown, d->proof->id);
+	return error_hint(err, "The connection broke while the drop was committed: look whether '%s' is still there.%s%s%s", d->s->shown,
+		d->proof ? " Archive '" : "", d->proof ? d->proof->id : "", d->proof ? "' is whole." : "");
 }
 
 bool archive_drop(struct pg_conn *c, const struct archive_subject *s, const struct archive_proof *proof,
@@ -177,8 +192,9 @@ bool archive_drop(struct pg_conn *c, const struct archive_subject *s, const stru
 	_cleanup_error_ struct error ignored = ERROR_INIT;
 
 	*ret_unknown = false;
-	log_info(o->log, "archive.compare", "comparing '%s' with archive %s under a lock", s->shown, proof->id);
-	if (lock_and_compare(&d, err) && (o->keep || run_patiently(&d, drop, "drop", err)) && commit(&d, ret_unknown, err))
+	if (proof)
+		log_info(o->log, "archive.compare", "comparing '%s' with archive %s under a lock", s->shown, proof->id);
+	if (lock_and_compare(&d, err) && (o->keep || (run_patiently(&d, drop, "drop", err) && check_gone(&d, err))) && commit(&d, ret_unknown, err))
 		return true;
 	pg_exec(c, &ignored, "ROLLBACK");
 	return false;
