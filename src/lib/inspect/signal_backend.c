@@ -195,35 +195,67 @@ static bool send_signal(struct inspector *in, const struct signal_plan *p, struc
 	return true;
 }
 
-/* now NULL = no such process any more. */
-static void look_at(struct signal_item *item, enum signal_action action, const struct session *now)
+/* What a session that was signalled does now. */
+struct sight {
+	int64_t started_at, query_at; /* 0 = there is none, or hidden */
+	bool runs;
+};
+
+static void look_at(struct signal_item *item, enum signal_action action, const struct sight *now)
 {
 	const struct session *s = &item->session;
-	bool gone = !now || now->started_at != s->started_at;
+	bool ends_statement = action == SIGNAL_CANCEL && !item->escalated;
 
-	if (gone)
-		settle(item, action == SIGNAL_CANCEL && !item->escalated ? SIGNAL_CANCELLED : SIGNAL_TERMINATED, NULL);
-	else if (action == SIGNAL_CANCEL && !item->escalated && (now->query_at != s->query_at || !runs_statement(now)))
+	if (now->started_at != s->started_at)
+		settle(item, ends_statement ? SIGNAL_CANCELLED : SIGNAL_TERMINATED, NULL);
+	else if (ends_statement && (now->query_at != s->query_at || !now->runs))
 		settle(item, SIGNAL_CANCELLED, NULL);
+}
+
+/* Asked every few milliseconds: of the sessions that we wait for, and nothing that has to be joined. */
+static void add_look_sql(struct strbuf *sql, const struct signal_plan *p)
+{
+	const char *separator = "";
+
+	strbuf_adds(sql, "SELECT a.pid, (EXTRACT(epoch FROM a.backend_start) * 1000000)::int8,"
+			 " (EXTRACT(epoch FROM a.query_start) * 1000000)::int8,"
+			 " COALESCE(a.state IN ('active', 'fastpath function call'), false)"
+			 " FROM pg_catalog.pg_stat_activity a WHERE a.pid IN (");
+	for (size_t i = 0; i < p->items.len; i++) {
+		if (p->items.items[i].outcome != SIGNAL_SENT)
+			continue;
+		strbuf_addf(sql, "%s%d", separator, p->items.items[i].session.pid);
+		separator = ", ";
+	}
+	strbuf_addch(sql, ')');
+}
+
+static struct sight find_sight(const PGresult *r, int pid)
+{
+	for (int row = 0; row < PQntuples(r); row++)
+		if (pg_int(r, row, 0) == pid)
+			return (struct sight){ pg_int(r, row, 1), pg_int(r, row, 2), pg_bool(r, row, 3) };
+	return (struct sight){ 0 };
 }
 
 static bool look(struct inspector *in, struct signal_plan *p, struct error *err)
 {
-	_cleanup_result_ PGresult *r = inspector_query(in, sql_connections, err);
+	_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+	if (!signal_count(p, SIGNAL_SENT))
+		return true;
+	add_look_sql(&sql, p);
+
+	_cleanup_result_ PGresult *r = inspector_query(in, sql.buf, err);
 
 	if (!r)
 		return false;
 	for (size_t i = 0; i < p->items.len; i++) {
 		struct signal_item *item = &p->items.items[i];
-		struct session now = { 0 };
-		bool found = false;
+		struct sight now = find_sight(r, item->session.pid);
 
-		for (int row = 0; row < PQntuples(r) && !found; row++) {
-			now = session_read(r, row);
-			found = now.pid == item->session.pid;
-		}
 		if (item->outcome == SIGNAL_SENT)
-			look_at(item, p->action, found ? &now : NULL);
+			look_at(item, p->action, &now);
 	}
 	return true;
 }
