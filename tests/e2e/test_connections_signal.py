@@ -10,6 +10,7 @@ import threading
 import psycopg
 import pytest
 
+from support import servers
 from support.runner import EXIT
 from support.servers import quoted, wait_until
 
@@ -122,6 +123,28 @@ def test_cancel_and_escalate(target):
     assert not is_alive(cluster, stubborn)
 
 
+def test_wait_asks_about_these_sessions_only(target):
+    """While it waits, dbops polls the pids that it signalled, and it is done as soon as the session is gone."""
+    cluster, dbops, connect = target
+    stubborn, outcome = connect(), []
+    pid = stubborn.info.backend_pid
+    body = "BEGIN LOOP BEGIN PERFORM pg_sleep(300); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END"
+    thread = in_background(stubborn, f"DO $$ {body} $$", outcome)
+    wait_active(cluster, stubborn)
+    result = []
+    waiter = threading.Thread(target=lambda: result.append(dbops("connections", "cancel", str(pid), "--yes", "--wait=1h", "--format=json")))
+    waiter.start()
+    try:
+        query = wait_until(lambda: cluster.sql("SELECT query FROM pg_stat_activity WHERE application_name = 'dbops cancel' AND query LIKE %s",
+                                               f"%a.pid IN ({pid})%"), "a poll")[0][0]
+        assert "pg_roles" not in query
+    finally:
+        cluster.sql("SELECT pg_terminate_backend(%s)", pid)
+        thread.join(30)
+        waiter.join(30)
+    assert [s["outcome"] for s in result[0].json["sessions"]] == ["cancelled"] and outcome != ["done"]
+
+
 def test_what_is_left_alone(target):
     """Replication and autovacuum by name, and every session that we have no right to."""
     cluster, dbops, connect = target
@@ -192,8 +215,116 @@ def test_plan_of_the_documents(dbops):
     assert "refuted" in text and "agent: pool_size 3 (smaller)" in text and "pool_mode = transaction" in text
 
 
-def test_advised_settings_are_accepted(dbops, cluster, work):
-    """The printed section starts a real PgBouncer, and the smaller pools are proved by the next plan."""
+PLANS = {
+    "one pool": (ROOT / "contrib/pools.yaml").read_text(),
+    "a pool for each role and database": """
+server: {max_connections: 40, superuser_reserved_connections: 3, other: 2}
+deploy: one
+components:
+  web: {instances: 3, pool_size: 10, surge: 100%, role: web, database: shop}
+  jobs: {instances: 2, pool_size: 8, role: jobs, database: shop}
+  report: {instances: 1, pool_size: 6, role: web, database: archive}
+""",
+}
+
+
+def printed_section(text):
+    """The last pgbouncer.ini that the plan prints: everything through PgBouncer, pools as they are."""
+    lines = [line[2:] for line in text.splitlines() if line.startswith("  ")]
+    first = len(lines) - 1 - lines[::-1].index("[pgbouncer]")
+    return "\n".join(lines[first:])
+
+
+def clients_of(plan):
+    """(role, database) of every connection that the components open while a deploy runs, each surging by 100 % of its instances."""
+    surges = [c["instances"] * c["pool_size"] for c in plan["components"].values()]
+    for c in plan["components"].values():
+        own = c["instances"] * c["pool_size"]
+        times = 2 if plan.get("deploy") != "one" or own == max(surges) else 1
+        yield from [(c.get("role", "app"), c.get("database", "app"))] * (own * times)
+
+
+def place_for(own_cluster, plan):
+    """A server with the plan's limits, its roles and its databases."""
+    limits = {k: str(v) for k, v in plan["server"].items() if k != "other"}
+    cluster = own_cluster(options=limits)
+    clients = list(clients_of(plan))
+    for role in sorted({c[0] for c in clients}):
+        cluster.sql(f"CREATE ROLE {quoted(role)} LOGIN")
+    for database in sorted({c[1] for c in clients}):
+        cluster.sql(f"CREATE DATABASE {quoted(database)}")
+    return cluster, clients
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_advised_settings_are_accepted(name, dbops_for, own_cluster, work):
+    """A real PgBouncer starts from the printed section, and every connection of a deploy works through it on a server with that
+    max_connections, which refuses the same connections without it."""
+    import concurrent.futures
+    import yaml
+    plan = yaml.safe_load(PLANS[name])
+    (work / "plan.yaml").write_text(PLANS[name])
+    cluster, clients = place_for(own_cluster, plan)
+    dbops = dbops_for(cluster)
+    answer = dbops("connections", "plan", work / "plan.yaml", "--format=json", expect=EXIT["critical"]).json
+    deploy = next(r for r in answer["inequalities"] if r["id"] == "server.deploy")
+    other = plan["server"].get("other", 0)
+    assert deploy["left"] == len(clients) + other and not deploy["holds"]
+
+    with contextlib.ExitStack() as stack:  # refuted: so it is
+        with pytest.raises(psycopg.OperationalError, match="remaining connection slots|too many clients"):
+            for role, database in clients:
+                stack.enter_context(psycopg.connect(cluster.conninfo(database, role)))
+
+    section = printed_section(dbops("connections", "plan", work / "plan.yaml", expect=EXIT["critical"]).stdout)
+    advised = answer["settings_pgbouncer"]["pgbouncer"]
+    assert {k: str(v) for k, v in advised.items()} == dict(line.split(" = ") for line in section.splitlines()[1:])
+    pools = sorted(set(clients))
+    size = advised["default_pool_size"] + advised["reserve_pool_size"]
+    most = sum(min(size, clients.count(p)) for p in pools)
+    assert most + other <= answer["capacity"]
+    everybody, release = threading.Barrier(len(clients) + 1), threading.Event()
+
+    def work_as(client):
+        """All log in before anybody begins; those that have a server connection keep it until the test says so."""
+        role, database = client
+        with psycopg.connect(host="127.0.0.1", port=instance.port, user=role, dbname=database, autocommit=True, prepare_threshold=None) as c:
+            everybody.wait(120)
+            c.execute("BEGIN")
+            row = c.execute("SELECT current_user, current_database()").fetchone()
+            assert release.wait(120)
+            c.execute("COMMIT")
+            return row
+
+    def held():
+        return cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state = 'idle in transaction'")[0][0]
+
+    # the reserve opens after a wait, which is 5 s unless PgBouncer is told otherwise
+    instance = servers.Bouncer(cluster, section=section, roles=sorted({c[0] for c in clients}), settings={"reserve_pool_timeout": 1})
+    try:
+        with concurrent.futures.ThreadPoolExecutor(len(clients)) as threads:
+            running = [threads.submit(work_as, c) for c in clients]
+            try:
+                everybody.wait(120)
+                wait_until(lambda: held() == most, f"{most} sessions at the server", seconds=90, every=0.1)
+                console = f"host=127.0.0.1 port={instance.port} user=postgres"
+                seen = dbops.json("connections", "--pgbouncer", console)["connections"]
+                by_name = {r["name"]: r for r in seen if r["kind"] == "pool"}
+                for role, database in pools:
+                    pool = by_name[f"{database}/{role}"]
+                    wanted = clients.count((role, database))
+                    assert (pool["sessions"], pool["limit"], pool["waiting"]) == (min(size, wanted), size, max(0, wanted - size))
+                for _ in range(other):  # what the plan leaves for people and monitoring
+                    person = stack.enter_context(psycopg.connect(cluster.conninfo(*reversed(pools[0]))))
+                    assert person.execute("SELECT 1").fetchone()
+            finally:
+                release.set()
+            assert [r.result(60) for r in running] == clients
+    finally:
+        instance.stop()
+
+
+def test_smaller_pools_are_proved_by_the_next_plan(dbops, work):
     import yaml
     plan = yaml.safe_load((ROOT / "contrib/pools.yaml").read_text())
     answer = dbops("connections", "plan", ROOT / "contrib/pools.yaml", "--format=json", expect=EXIT["critical"]).json

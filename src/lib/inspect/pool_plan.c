@@ -287,38 +287,44 @@ static void shrink_pools(const struct pool_plan *p, int64_t room, struct pool_ad
 	ret->possible = deploy_demand(p, ret->pool_sizes, true) <= room;
 }
 
-/* Distinct role and database of all components. */
+/* Whether component i is the first with its role and database, of all or of those that go through PgBouncer. */
+static bool begins_pool(const struct pool_plan *p, size_t i, bool all)
+{
+	const struct pool_component *c = &p->components.items[i];
+
+	if (!all && !c->pgbouncer)
+		return false;
+	for (size_t k = 0; k < i; k++) {
+		const struct pool_component *other = &p->components.items[k];
+
+		if ((all || other->pgbouncer) && is_same(other->role, c->role) && is_same(other->database, c->database))
+			return false;
+	}
+	return true;
+}
+
 static int64_t count_pools(const struct pool_plan *p, bool all)
 {
 	int64_t n = 0;
 
-	for (size_t i = 0; i < p->components.len; i++) {
-		const struct pool_component *c = &p->components.items[i];
-		bool first = all || c->pgbouncer;
-
-		for (size_t k = 0; first && k < i; k++) {
-			const struct pool_component *other = &p->components.items[k];
-
-			first = !((all || other->pgbouncer) && is_same(other->role, c->role) && is_same(other->database, c->database));
-		}
-		n += first;
-	}
+	for (size_t i = 0; i < p->components.len; i++)
+		n += begins_pool(p, i, all);
 	return n;
 }
 
-static int64_t count_databases(const struct pool_plan *p, bool all)
+/* Pools of the database that has most. */
+static int64_t most_pools(const struct pool_plan *p, bool all)
 {
-	int64_t n = 0;
+	int64_t most = 0;
 
 	for (size_t i = 0; i < p->components.len; i++) {
-		bool first = all || p->components.items[i].pgbouncer;
+		int64_t n = 0;
 
-		for (size_t k = 0; first && k < i; k++)
-			first = !((all || p->components.items[k].pgbouncer) &&
-				  is_same(p->components.items[k].database, p->components.items[i].database));
-		n += first;
+		for (size_t k = 0; k < p->components.len; k++)
+			n += begins_pool(p, k, all) && is_same(p->components.items[k].database, p->components.items[i].database);
+		most = n > most ? n : most;
 	}
-	return n;
+	return most;
 }
 
 static int64_t round_up(int64_t n, int64_t to)
@@ -329,14 +335,14 @@ static int64_t round_up(int64_t n, int64_t to)
 static void advise_bouncer(const struct pool_plan *p, bool all, int64_t room, struct pool_advice *ret)
 {
 	int64_t instances = p->bouncer.there && p->bouncer.instances > 0 ? p->bouncer.instances : 1;
-	int64_t databases = count_databases(p, all);
 	int64_t pools = count_pools(p, all), share = pools ? room / (pools * instances) : 0;
 	int64_t clients = deploy_demand(p, NULL, false) - (all ? 0 : deploy_demand(p, NULL, true));
 
 	/* a fifth of each pool is the reserve, which opens only when clients have waited */
 	ret->reserve_pool_size = share / 5;
 	ret->default_pool_size = share - ret->reserve_pool_size;
-	ret->max_db_connections = databases > 0 ? room / (instances * databases) : 0;
+	/* one bound for all databases: less would keep the fullest from using its pools, and the pools alone fit */
+	ret->max_db_connections = most_pools(p, all) * share;
 	ret->max_client_conn = round_up(clients + clients / 4, 10);
 	ret->possible = ret->possible && share > 0;
 }

@@ -336,22 +336,22 @@ class Bucket:
 
 
 class Bouncer:
-    """PgBouncer in transaction mode in front of a cluster, on loopback."""
+    """PgBouncer in front of a cluster, on loopback. section: the [pgbouncer] section to start from, as text. roles: who may log in, each with
+    its own pools; without them every client is the superuser at the server."""
 
-    def __init__(self, cluster, pool_mode="transaction", settings=None):
+    def __init__(self, cluster, pool_mode="transaction", settings=None, section=None, roles=None):
         self.cluster = cluster
         self.base = private_folder("dbops-pgb-")
         self.port = free_port()
-        (self.base / "users.txt").write_text('"postgres" ""\n')
+        (self.base / "users.txt").write_text("".join(f'"{role}" ""\n' for role in ["postgres", *(roles or [])]))
         (self.base / "bouncer.ini").write_text(f"""[databases]
-* = host={cluster.base} port={cluster.port} user=postgres
-[pgbouncer]
+* = host={cluster.base} port={cluster.port} {"" if roles else "user=postgres"}
+{section or f"[pgbouncer]{chr(10)}pool_mode = {pool_mode}"}
 listen_addr = 127.0.0.1
 listen_port = {self.port}
 unix_socket_dir =
-auth_type = any
+auth_type = {"trust" if roles else "any"}
 auth_file = {self.base}/users.txt
-pool_mode = {pool_mode}
 logfile = {self.base}/log
 admin_users = postgres
 ignore_startup_parameters = extra_float_digits,options
