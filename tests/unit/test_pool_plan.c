@@ -109,6 +109,8 @@ static void test_advice(void **state)
 	check_advice(shop, true);
 	check_advice("server: {max_connections: 60}\ncomponents: {a: {instances: 9, pool_size: 5, pgbouncer: true}, b: {instances: 30, pool_size: 9}}\n"
 		     "surge: 25%\npgbouncer: {instances: 2}", false);
+	check_advice("server: {max_connections: 40}\ncomponents: {a: {instances: 9, pool_size: 5, role: x, database: d}, "
+		     "b: {instances: 9, pool_size: 5, role: y, database: d}, c: {instances: 9, pool_size: 5, role: x, database: e}}", true);
 	assert_true(parse(&p, "server: {max_connections: 10}\ncomponents: {a: {instances: 9, pool_size: 5}}", NULL));
 	pool_plan_advise(&p, false, &a);
 	assert_false(a.possible);
