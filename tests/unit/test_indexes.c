@@ -130,6 +130,54 @@ static void test_which_one_stays(void **state)
 	check_duplicates(&m, "indexes.duplicate old CANDIDATE; indexes.duplicate used CANDIDATE; indexes.duplicate recent CANDIDATE");
 }
 
+/* Whatever else covers it, a primary key stays; a constraint goes only after a look when nothing else is one. */
+static void test_constraints_are_more_than_indexes(void **state)
+{
+	struct index_model m = model();
+	struct index_info *i;
+
+	(void)state;
+	i = add_index(&m, "pk", "btree", "1");
+	i->unique = i->primary = true;
+	i->constraint_type = 'p';
+	i = add_index(&m, "uq", "btree", "2");
+	i->unique = true;
+	i->constraint_type = 'u';
+	i = add_index(&m, "pk_b", "btree", "1 2");
+	i->unique = true;
+	i->key_count = 1;
+	i = add_index(&m, "uq_b", "btree", "2 1");
+	i->unique = true;
+	i->key_count = 1;
+	check_duplicates(&m, "indexes.redundant uq REVIEW");
+}
+
+static void test_primary_key_stays_beside_an_attached_one(void **state)
+{
+	struct index_model m = model();
+	struct index_info *i;
+
+	(void)state;
+	i = add_index(&m, "pk", "btree", "1");
+	i->unique = i->primary = true;
+	i->constraint_type = 'p';
+	i = add_index(&m, "attached", "btree", "1");
+	i->unique = true;
+	i->parent_oid = 5000;
+	check_duplicates(&m, "");
+}
+
+static void test_tables_of_extensions_are_left_alone(void **state)
+{
+	struct index_model m = model();
+
+	(void)state;
+	m.tables.items[0].extension = true;
+	add_index(&m, "a", "btree", "1");
+	add_index(&m, "b", "btree", "1");
+	check_duplicates(&m, "");
+}
+
 static char *unused(struct index_model *m)
 {
 	_cleanup_index_findings_ struct index_findings f = { 0 };
@@ -177,6 +225,31 @@ static void test_unused(void **state)
 	add_index(&m, "other", "btree", "10")->superfluous = true;
 	check_unused(&m, "indexes.unused never CANDIDATE; indexes.unused long_ago CANDIDATE; indexes.unused probed REVIEW; "
 			 "indexes.unused vector REVIEW");
+}
+
+/* An index of a partition may go because the one attached to the parent's stays: then that one must stay. */
+static void test_parent_of_what_is_relied_on(void **state)
+{
+	_cleanup_index_findings_ struct index_findings f = { 0 };
+	struct index_model m = model();
+	struct index_info *i;
+
+	(void)state;
+	*vec_push(&m.tables) = (struct table_info){ .oid = 9, .schema = "public", .name = "p", .kind = 'p', .selected = true };
+	m.tables.items[0].parent_oid = 9;
+	i = add_index(&m, "root", "btree", "1");
+	i->kind = 'I';
+	i->table_oid = 9;
+	add_index(&m, "attached", "btree", "1")->parent_oid = 101;
+	add_index(&m, "own", "btree", "1")->scans = 1000;
+	indexes_model_link(&m);
+	indexes_judge_duplicates(&m, &f);
+	indexes_judge_unused(&m, 30 * DAY, false, &f);
+
+	autofree char *got = names(&f);
+
+	assert_string_equal(got, "indexes.duplicate own CANDIDATE; indexes.unused root REVIEW");
+	indexes_model_release(&m);
 }
 
 static void check_no_verdict(struct index_model m, const char *part)
@@ -332,6 +405,10 @@ int main(void)
 		cmocka_unit_test(test_mirrored),
 		cmocka_unit_test(test_opaque_invalid_and_extension),
 		cmocka_unit_test(test_which_one_stays),
+		cmocka_unit_test(test_constraints_are_more_than_indexes),
+		cmocka_unit_test(test_primary_key_stays_beside_an_attached_one),
+		cmocka_unit_test(test_tables_of_extensions_are_left_alone),
+		cmocka_unit_test(test_parent_of_what_is_relied_on),
 		cmocka_unit_test(test_unused),
 		cmocka_unit_test(test_no_verdict),
 		cmocka_unit_test(test_implied_predicates),

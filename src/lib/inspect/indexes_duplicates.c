@@ -227,9 +227,11 @@ static char *evidence_of(const struct index_info *x, const struct index_info *y,
 	return strbuf_detach(&text);
 }
 
-/* Reasons to look twice at an index that is superfluous by its columns; NULL = none. */
-static const char *reason_to_look(const struct index_info *x)
+/* Reasons to look twice at an index that is superfluous by its columns, because y is there; NULL = none. */
+static const char *reason_to_look(const struct index_info *x, const struct index_info *y)
 {
+	if (x->constraint_type && !y->constraint_type)
+		return "it backs a constraint, which statements can name (ON CONFLICT ON CONSTRAINT), and the other one does not";
 	if (x->fkeys)
 		return "foreign keys refer to it: they must be made anew on the other one first";
 	if (x->replident)
@@ -243,16 +245,17 @@ static void add(struct index_findings *f, enum index_kind kind, const char *id, 
 	struct index_info *y, const char *because, const char *sentence, bool review)
 {
 	autofree char *other = name_of(y);
-	const char *look = reason_to_look(x);
+	const char *look = reason_to_look(x, y);
 	char *reason = xasprintf("%s %s%s%s%s%s", sentence, other, because ? ", which stays because " : "", because ? because : "",
 		look ? "; " : "", look ? look : "");
 	struct index_finding *n = indexes_add(f, kind, id, review || look ? SEVERITY_INFO : SEVERITY_WARNING,
 		review || look ? VERDICT_REVIEW : VERDICT_CANDIDATE, x, x->table, reason);
 
 	n->other = y;
-	x->superfluous = true;
-	y->relied_on = true;
 	n->evidence = evidence_of(x, y, class, because);
+	x->superfluous = true;
+	for (; y; y = y->parent) /* it would go with the index it is attached to */
+		y->relied_on = true;
 }
 
 /* Of n indexes with the same key columns: the best one that makes x superfluous. */
@@ -331,10 +334,11 @@ static void judge_mirror(struct index_info **sorted, size_t n, struct index_info
 	}
 }
 
-/* An attached index goes with its parent, an extension's with the extension: others are compared with them, though. */
+/* An attached index goes with its parent, an extension's with the extension, and a primary key is more than its index: others
+ * are compared with them, though. */
 static bool may_go(const struct index_info *x)
 {
-	return !indexes_is_attached(x) && !x->extension;
+	return !indexes_is_attached(x) && !x->extension && !x->table->extension && !x->primary;
 }
 
 static void judge_table(struct index_info **sorted, size_t n, struct index_findings *f)
