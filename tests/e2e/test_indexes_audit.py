@@ -353,7 +353,7 @@ def test_no_verdict_without_history(audit, dbops_for, place):
     dbops("indexes", "audit", "-d", place.name, "--check", "--only=duplicate", expect=0)
 
 
-def test_after_a_crash_the_window_is_short(server_major, dbops_for):
+def test_after_a_crash_the_window_is_short(server_major, dbops_for, work):
     """Counters are lost and stats_reset is NULL: what was before does not count."""
     from conftest import BINDIRS, EMBEDDED, MAJOR
     from support.servers import Cluster
@@ -374,6 +374,15 @@ def test_after_a_crash_the_window_is_short(server_major, dbops_for):
         assert answer["indexes"][0]["evidence"]["since"] >= began.astimezone().strftime("%Y-%m-%dT")
         row = found(answer, "unused")["i"]
         assert row["evidence"]["window"] < database.value("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8") + 1
+        # stats_reset is NULL in both samples, and yet the second crash took what was counted between them
+        dbops("indexes", "audit", "-d", database.name, "--save", work / "before")
+        cluster.kill()
+        cluster.start()
+        began = database.value("SELECT pg_postmaster_start_time()")
+        answer = dbops.json("indexes", "audit", "-d", database.name, "--min-age=0s", "--since", work / "before")
+        reason, = [g["reason"] for g in answer["gaps"] if g["what"] == "the earlier sample"]
+        assert reason == "the statistics began anew since the earlier sample" or server_major < 15 and "reset" in reason
+        assert found(answer, "unused")["i"]["evidence"]["since"] >= began.astimezone().strftime("%Y-%m-%dT%H:%M:%S")
     finally:
         cluster.stop()
 
@@ -444,6 +453,8 @@ def test_standby(own_cluster, dbops_for, tmp_path):
     assert set(rows) == {"a", "b"} - {u[0] for u in used} and all(r["evidence"]["standbys_sampled"] == 1 for r in rows.values())
     url = f"postgresql://postgres@/?host={standby.base}&port={standby.port}"
     assert set(found(run("--standby", url), "unused")) == set(rows)
+    twice = dbops("indexes", "audit", "-d", database.name, "--standby", url, "--standby", dsn, expect=EXIT["usage"])
+    assert "was given twice" in twice.stderr
     wrong = dbops("indexes", "audit", "-d", database.name, "--standby", f"host={other.base} port={other.port} dbname=postgres", expect=EXIT["usage"])
     assert "is not a standby" in wrong.stderr
     gone = run("--standby", "host=/nowhere")

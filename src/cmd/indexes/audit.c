@@ -231,6 +231,9 @@ static void compare_samples(struct look *look, struct audit *a)
 {
 	const char *why_not = look->before ? sample_incomparable(look->before, look->now) : NULL;
 
+	/* a crash leaves no stats_reset that would differ */
+	if (look->before && !why_not && a->model.node.since > look->before->at)
+		why_not = "the statistics began anew since the earlier sample";
 	indexes_add_sample(&a->model, look->now);
 	if (why_not)
 		answer_gap(look->answer, false, "the earlier sample", why_not, NULL);
