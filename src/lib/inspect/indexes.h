@@ -112,7 +112,8 @@ struct index_model {
 	int64_t block_size;
 	int version;
 	bool in_recovery, hidden_builds;
-	int64_t standbys, sampled;      /* that stream from here; whose usage is in the rows */
+	int64_t standbys, sampled;      /* that stream from here or from one that was sampled; whose usage is in the rows */
+	VEC(int64_t) standbys_started;  /* when the sampled ones started: which they are */
 	int64_t compared_since;         /* when the earlier sample was taken; 0 = none */
 	int64_t timeline;
 	int64_t promoted;               /* microseconds; 0 = not, or unknown */

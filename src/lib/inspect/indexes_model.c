@@ -163,6 +163,7 @@ void indexes_model_release(struct index_model *m)
 	vec_release(&m->classes);
 	vec_release(&m->equality);
 	vec_release(&m->results);
+	vec_release(&m->standbys_started);
 	free(m->by_table);
 	free(m->by_parent);
 	free(m->names);

@@ -25,9 +25,22 @@ static void read_usage(struct index_model *m, const PGresult *r)
 	}
 }
 
+/* Two servers do not start in the same microsecond. */
+static bool is_sampled(const struct index_model *m, const struct inspector *standby)
+{
+	for (size_t k = 0; k < m->standbys_started.len; k++)
+		if (m->standbys_started.items[k] == standby->probe.started_at)
+			return true;
+	return false;
+}
+
 static bool check_server(const struct index_model *m, const struct inspector *in, const char *database, const PGresult *server,
 	struct error *err)
 {
+	if (is_sampled(m, in)) {
+		error_set(err, EXIT_USAGE, "standby '%s' was given twice", in->conn->server);
+		return error_hint(err, "Each counts once: another one that was not given may use any index.");
+	}
 	if (!in->probe.in_recovery)
 		error_set(err, EXIT_USAGE, "'%s' is not a standby", in->conn->server);
 	else if (strcmp(pg_value(server, 0, 4), m->system_identifier) != 0)
@@ -52,6 +65,8 @@ bool indexes_sample_standby(struct index_model *m, struct inspector *in, const c
 	if (ok) {
 		read_usage(m, r[1]);
 		m->sampled++;
+		*vec_push(&m->standbys_started) = in->probe.started_at;
+		m->standbys += pg_int(r[0], 0, 0); /* those that stream from the standby count scans of their own */
 		m->node.guessed |= pg_bool(r[0], 0, 3);
 		if (pg_int(r[0], 0, 2) > m->node.since)
 			m->node.since = pg_int(r[0], 0, 2);
