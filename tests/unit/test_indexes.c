@@ -252,6 +252,29 @@ static void test_parent_of_what_is_relied_on(void **state)
 	indexes_model_release(&m);
 }
 
+static void check_fkey_index(bool period, const char *expected)
+{
+	_cleanup_index_findings_ struct index_findings f = { 0 };
+	struct index_model m = model();
+	struct fkey_info fk = { .period = period };
+
+	strvec_push(&fk.names, "id");
+	strvec_push(&fk.names, "valid");
+	indexes_add(&f, INDEX_FKEY, "indexes.foreign_key", SEVERITY_INFO, VERDICT_CREATE, NULL, &m.tables.items[0], xstrdup(""))->fkey = &fk;
+	indexes_add_sql(&m, &f);
+	assert_string_equal(f.items.items[0].fix, expected);
+	strvec_release(&fk.names);
+	indexes_model_release(&m);
+}
+
+/* Only a GiST index serves a foreign key with PERIOD. */
+static void test_index_of_a_foreign_key(void **state)
+{
+	(void)state;
+	check_fkey_index(false, "CREATE INDEX CONCURRENTLY \"t_id_valid_idx\" ON \"public\".\"t\" (\"id\", \"valid\");\n");
+	check_fkey_index(true, "CREATE INDEX CONCURRENTLY \"t_id_valid_idx\" ON \"public\".\"t\" USING gist (\"id\", \"valid\");\n");
+}
+
 static void check_no_verdict(struct index_model m, const char *part)
 {
 	autofree char *why = indexes_no_verdict(&m, 30 * DAY);
@@ -409,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_primary_key_stays_beside_an_attached_one),
 		cmocka_unit_test(test_tables_of_extensions_are_left_alone),
 		cmocka_unit_test(test_parent_of_what_is_relied_on),
+		cmocka_unit_test(test_index_of_a_foreign_key),
 		cmocka_unit_test(test_unused),
 		cmocka_unit_test(test_no_verdict),
 		cmocka_unit_test(test_implied_predicates),

@@ -376,7 +376,7 @@ static void add_fkey_index(struct index_model *m, struct index_finding *x)
 {
 	_cleanup_strbuf_ struct strbuf suffix = STRBUF_INIT, tail = STRBUF_INIT;
 
-	strbuf_addch(&tail, '(');
+	strbuf_adds(&tail, x->fkey->period ? "USING gist (" : "(");
 	for (size_t k = 0; k < x->fkey->names.len; k++) {
 		strbuf_addf(&suffix, "_%s", x->fkey->names.items[k]);
 		strbuf_adds(&tail, k ? ", " : "");
