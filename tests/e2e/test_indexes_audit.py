@@ -642,6 +642,7 @@ def test_bloat(audit, dbops_for, place):
     place.sql("VACUUM ANALYZE t")
     place.sql("REINDEX INDEX fine")
     place.sql("CREATE TABLE young (a int) WITH (autovacuum_enabled = off); INSERT INTO young SELECT generate_series(1, 100000); CREATE INDEX young_a ON young (a)")
+    wait_until(lambda: place.value("SELECT last_analyze IS NOT NULL AND n_mod_since_analyze < 1000 FROM pg_stat_all_tables WHERE relid = 't'::regclass"), "the statistics")
     answer = audit("--only=bloat")
     rows = found(answer, "bloat")
     assert set(rows) == {"bloated"} and rows["bloated"]["severity"] == "info" and rows["bloated"]["verdict"] == "REVIEW"
