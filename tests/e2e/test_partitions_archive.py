@@ -606,6 +606,17 @@ def test_restore_of_a_branch(run, db, work):
     assert db.value("SELECT count(*) FROM pg_index WHERE NOT indisvalid") == 0
 
 
+def test_restore_of_odd_bounds(run, db, work):
+    """Bounds come from the record of the archive, whatever is in them."""
+    db.sql("""CREATE TABLE l (k text) PARTITION BY LIST (k); CREATE TABLE l1 PARTITION OF l FOR VALUES IN (E'a\\n''"\\\\', NULL, E'\\\\n');
+        INSERT INTO l VALUES (E'a\\n''"\\\\'), (NULL), (E'\\\\n')""")
+    rows = rows_of(db, "l")
+    bounds = db.value("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'l1'")
+    archive(run, db, "l1", work / "cold", "--drop", "--yes")
+    restore(run, db, "l1", work / "cold", "--attach", "--yes")
+    assert rows_of(db, "l") == rows and db.value("SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'l1'") == bounds
+
+
 def test_restore_is_proven(run, detached, work):
     """A damaged archive does not come back as if it were whole."""
     done = archive(run, detached, "trades_2025_01", work / "cold", "--drop", "--yes").json

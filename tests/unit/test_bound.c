@@ -19,6 +19,8 @@ static const struct {
 	{ "FOR VALUES IN ('a' COLLATE \"C\", 'b' COLLATE pg_catalog.\"x\"\"y\")", "IN ('a', 'b')", BOUND_LIST, 0, 0, 2 },
 	{ "FOR VALUES IN (B'1010')", "IN ('1010')", BOUND_LIST, 0, 0, 1 },
 	{ "FOR VALUES IN ('a\\b')", "IN ( E'a\\\\b')", BOUND_LIST, 0, 0, 1 },
+	{ "FOR VALUES IN ('\\n''\n\\', NULL)", "IN ( E'\\\\n''\n\\\\', NULL)", BOUND_LIST, 0, 0, 2 },
+	{ "FOR VALUES IN (E'a\\'b\\\\')", "IN ( E'a''b\\\\')", BOUND_LIST, 0, 0, 1 },
 	{ "FOR VALUES WITH (modulus 4, remainder 3)", "WITH (MODULUS 4, REMAINDER 3)", BOUND_HASH, 0, 0, 0 },
 };
 
@@ -37,6 +39,14 @@ static void test_known(void **state)
 		assert_int_equal(b.to.len, known[i].to);
 		assert_int_equal(b.list.len, known[i].list);
 		assert_string_equal(b.text, known[i].text);
+
+		/* what dbops writes, it reads: in records of archives, in --bounds */
+		_cleanup_bound_ struct bound again = { 0 };
+		_cleanup_strbuf_ struct strbuf sql = STRBUF_INIT;
+
+		bound_add_sql(&sql, &b);
+		assert_true(bound_parse(sql.buf, &again, NULL));
+		assert_true(bound_equal(&again, &b));
 	}
 }
 

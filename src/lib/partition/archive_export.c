@@ -161,6 +161,20 @@ static bool holds_subject(const struct archive_subject *s, struct proving *p, st
 	return leaves == m->tables.len || not_proven(p, "It holds other tables as well.", err);
 }
 
+/* Without its record the table would come back, but nobody would know where it belongs. */
+static bool holds_record(struct storage *storage, const struct archive_subject *s, struct proving *p, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	_cleanup_subject_ struct archive_subject found = { 0 };
+
+	if (!backup_read_file(storage, &p->entry, PARTITION_NAME, &text, err))
+		return false;
+	if (!archive_record_parse(text.buf, text.len, &found, err))
+		return error_hint(err, "The table is untouched.");
+	return !s->parent_name || !found.parent_name || bound_equal(&s->bound, &found.bound) ||
+	       not_proven(p, "Its record has other bounds than the table.", err);
+}
+
 static bool hash_manifest(struct storage *storage, struct proving *p, struct error *err)
 {
 	autofree char *key = backup_key(&p->entry, MANIFEST_NAME);
@@ -204,7 +218,7 @@ bool archive_prove(struct storage *storage, const char *database, const char *id
 
 	*ret = (struct archive_proof){ 0 };
 	ok = catalog_find(storage, database, id, &p.entry, err) && read_back(storage, jobs, log, cancel, &p, err) && holds_subject(s, &p, err) &&
-	     hash_manifest(storage, &p, err);
+	     holds_record(storage, s, &p, err) && hash_manifest(storage, &p, err);
 	if (ok) {
 		describe(storage, &p);
 		record_proof(storage, &p, log);

@@ -45,6 +45,25 @@ static enum token_kind lex_quoted(struct lexer *l, char quote, enum token_kind k
 	return TOKEN_BAD;
 }
 
+/* E'…' as pg_add_literal() writes it, and with the escapes that are one letter. */
+static enum token_kind lex_escaped(struct lexer *l)
+{
+	static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+
+	for (l->at++; *l->at; l->at++) {
+		bool escaped = *l->at == '\\';
+		const char *letter;
+
+		if (*l->at == '\'' && *++l->at != '\'')
+			return TOKEN_STRING;
+		if (escaped && (!*++l->at || strchr("01234567xuU", *l->at)))
+			return TOKEN_BAD;
+		letter = escaped ? strchr(letters, *l->at) : NULL;
+		strbuf_addch(&l->text, letter ? meant[letter - letters] : *l->at);
+	}
+	return TOKEN_BAD;
+}
+
 static enum token_kind lex_while(struct lexer *l, bool (*wanted)(char c), enum token_kind kind)
 {
 	for (; *l->at && wanted(*l->at); l->at++)
@@ -71,6 +90,8 @@ static void lex(struct lexer *l)
 		l->kind = TOKEN_END;
 	else if (*l->at == '\'')
 		l->kind = lex_quoted(l, '\'', TOKEN_STRING);
+	else if ((*l->at == 'E' || *l->at == 'e') && l->at[1] == '\'')
+		l->at++, l->kind = lex_escaped(l);
 	else if (*l->at == 'B' && l->at[1] == '\'') /* a bit string: its digits read back as one */
 		l->at++, l->kind = lex_quoted(l, '\'', TOKEN_STRING);
 	else if (*l->at == '"')
