@@ -278,6 +278,32 @@ def test_plan_is_what_runs(run, cluster, trades, work):
     assert not exists(trades, "trades_2025_01")
 
 
+def test_digest_is_of_table_and_place(run, trades, work):
+    """Another destination, another format, another table of that name: another plan."""
+    def digest(*words):
+        return re.search(r"[0-9a-f]{64}", run("partitions", *words, "-d", trades, "trades_2025_01", "--dry-run").stdout)[0]
+    plans = [("archive", "--drop", "--to", work / "cold"), ("archive", "--drop", "--to", work / "hot"),
+             ("archive", "--drop", "--to", work / "cold", "--as", "csv.gz"), ("drop", "--without-archive")]
+    (work / "cold").mkdir(), (work / "hot").mkdir()
+    agreed = [digest(*words) for words in plans]
+    assert len(set(agreed)) == 4 and agreed == [digest(*words) for words in plans]
+    trades.sql(f"ALTER TABLE trades DETACH PARTITION trades_2025_01; ALTER TABLE trades_2025_01 RENAME TO x;"
+               f"CREATE TABLE trades_2025_01 PARTITION OF trades FOR VALUES FROM {MONTH}")
+    assert not set(agreed) & {digest(*words) for words in plans}
+
+
+def test_locks_of_a_drop(run, trades, work):
+    """DROP TABLE takes the triggers of foreign keys from the tables they refer to."""
+    trades.sql("CREATE TABLE acc (id bigint PRIMARY KEY); ALTER TABLE trades_2025_02 ADD FOREIGN KEY (id) REFERENCES acc NOT VALID")
+    script = run("partitions", "drop", "-d", trades, "trades_2025_02", "--without-archive", "--sql").stdout
+    assert re.search(r"ACCESS EXCLUSIVE on public.acc\nDROP TABLE", script), script
+    with trades.connect() as c:
+        c.execute("BEGIN"), c.execute("ALTER TABLE trades DETACH PARTITION trades_2025_02"), c.execute("COMMIT")
+        c.execute("BEGIN"), c.execute("DROP TABLE trades_2025_02")
+        assert trades.value("SELECT mode FROM pg_locks WHERE relation = 'acc'::regclass") == "AccessExclusiveLock"
+        c.execute("ROLLBACK")
+
+
 @pytest.mark.parametrize("name", ["trades_2025_01", 'Tr"; x\nROLLBACK; --'])
 def test_script_drops_nothing_without_a_comparison(run, cluster, trades, work, name):
     """psql compares nothing, and has no archive: it must not come to the DROP."""

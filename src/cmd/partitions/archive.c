@@ -156,10 +156,11 @@ static bool print_outcome(struct app *app, const struct outcome *o, struct error
 static bool agree(struct app *app, const struct archive_args *a, struct removal *r, struct storage *storage, struct error *err)
 {
 	_cleanup_target_ struct change_target t = { 0 };
+	autofree char *to = xasprintf("%s to %s", a->as, storage->url);
 
 	if (!a->drop)
 		return !app->dry_run || show_copy(app, r->subject, storage, err);
-	if (!change_lock(app, r->c, &a->change, r->subject->oid, &t, err) || !removal_plan(r, COMMAND, &t, true, err))
+	if (!change_lock(app, r->c, &a->change, r->subject->oid, &t, err) || !removal_plan(r, COMMAND, &t, to, err))
 		return false;
 	strvec_pushf(&r->plan.notes, "before the first step %s is exported to %s, read back and proven", r->subject->shown, storage->url);
 	return removal_agree(r, err);

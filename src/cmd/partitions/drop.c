@@ -92,7 +92,7 @@ static bool run(struct app *app, const void *data, struct error *err)
 		.subject = &s };
 
 	if (!c || !keep_session(c, err) || !load_subject(c, app->operands.items[0], &s, err) || !change_lock(app, c, &a->change, s.oid, &t, err) ||
-		!removal_plan(&r, COMMAND, &t, a->archived_in != NULL, err) || !removal_agree(&r, err))
+		!removal_plan(&r, COMMAND, &t, a->archived_in, err) || !removal_agree(&r, err))
 		return !error_is_set(err) && a->change.sql;
 	if (a->archived_in && !prove(app, a, c, &s, &proof, err))
 		return false;

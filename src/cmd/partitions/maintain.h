@@ -58,6 +58,8 @@ bool maintain_load_policies(struct maintain *m, struct error *err);
 void maintain_make_plan(struct maintain *m);
 /* What would run, as SQL; its SHA-256 is the digest. */
 void maintain_add_script(const struct maintain *m, struct strbuf *out);
+/* Where archives of that policy go; "" = it is not said. */
+const char *maintain_archive_to(const struct maintain *m, const struct policy *p);
 const char *maintain_action_name(enum maintain_action action);
 
 /* False with EXIT_BUSY while the detach of another partition of the same table is pending, which lets no other begin. */

@@ -43,6 +43,11 @@ const char *maintain_action_name(enum maintain_action action)
 	return names[action];
 }
 
+const char *maintain_archive_to(const struct maintain *m, const struct policy *p)
+{
+	return p->r.to ? p->r.to : m->args->to ? m->args->to : "";
+}
+
 /* --- policies ---------------------------------------------------------------------------------------------- */
 
 static bool load_config(struct maintain *m, struct error *err)
@@ -237,6 +242,8 @@ static bool plan_detach_item(struct maintain *m, struct maintain_item *i, uint32
 
 static bool plan_removal(struct maintain *m, struct maintain_item *i, uint32_t oid, const struct change_target *t, struct error *err)
 {
+	const char *to = i->action == MAINTAIN_ARCHIVE ? maintain_archive_to(m, i->policy) : NULL;
+
 	i->removal = (struct removal){
 		.app = m->app,
 		.c = m->c,
@@ -246,8 +253,11 @@ static bool plan_removal(struct maintain *m, struct maintain_item *i, uint32_t o
 		.allow_plain = m->args->allow_plain,
 		.subject = &i->subject,
 	};
-	return archive_subject_load(m->c, oid, &i->subject, err) &&
-	       removal_plan(&i->removal, "dbops partitions maintain", t, i->action == MAINTAIN_ARCHIVE, err);
+	if (!archive_subject_load(m->c, oid, &i->subject, err) || !removal_plan(&i->removal, "dbops partitions maintain", t, to, err))
+		return false;
+	if (to)
+		strvec_pushf(&i->removal.plan.notes, "before the first step %s is exported to %s, read back and proven", i->subject.shown, to);
+	return true;
 }
 
 bool maintain_check_pending(struct maintain *m, uint32_t oid, struct error *err)

@@ -35,7 +35,7 @@ static void note_in_table(struct maintain *m, const struct policy *p)
 
 static bool archive(struct maintain *m, struct maintain_item *i, struct error *err)
 {
-	const char *to = i->policy->r.to ? i->policy->r.to : m->args->to;
+	const char *to = maintain_archive_to(m, i->policy);
 	_cleanup_storage_ struct storage *storage = NULL;
 	_cleanup_proof_ struct archive_proof proof = { 0 };
 	struct archive_options o = {

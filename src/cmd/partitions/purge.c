@@ -94,14 +94,17 @@ static bool check_arguments(const struct purge_args *a, struct error *err)
 	return true;
 }
 
-/* The plan for people, and its digest: the very statement's condition. */
+/* The plan for people, and its digest: the very table and condition, and what goes with the rows. */
 static void describe(const struct purge *p, int64_t rows, struct strbuf *out, char **ret_digest)
 {
 	_cleanup_strbuf_ struct strbuf hex = STRBUF_INIT;
-	autofree char *what = xasprintf("DELETE FROM ONLY %s WHERE %s", p->sql, p->condition);
+	_cleanup_strbuf_ struct strbuf what = STRBUF_INIT;
 	uint8_t hash[32];
 
-	codec_sha256(what, strlen(what), hash);
+	strbuf_addf(&what, "%" PRIu32 " DELETE FROM ONLY %s WHERE %s", p->oid, p->sql, p->condition);
+	for (size_t i = 0; i < p->notes.len; i++)
+		strbuf_addf(&what, "\n%s", p->notes.items[i]);
+	codec_sha256(what.buf, what.len, hash);
 	strbuf_add_hex(&hex, hash, sizeof(hash));
 	strbuf_addf(out, "purge %s\n  DELETES ", p->shown);
 	count_format(rows, out);

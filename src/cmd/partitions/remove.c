@@ -60,7 +60,30 @@ static bool plan_detach(struct removal *r, struct error *err)
 	return partition_end(r->c, ok ? err : &ignored) && ok;
 }
 
-static void plan_drop(struct removal *r, bool with_archive)
+/* With a table its foreign keys go, and their triggers on the tables they refer to. */
+static bool lock_referenced(struct removal *r, struct plan_statement *st, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf oids = STRBUF_INIT;
+	_cleanup_result_ PGresult *q = NULL;
+
+	for (size_t i = 0; i < r->subject->tables.len; i++)
+		strbuf_addf(&oids, "%s%" PRIu32, i ? "," : "{", r->subject->tables.items[i].oid);
+	strbuf_addch(&oids, '}');
+	q = pg_query(r->c, err,
+		"SELECT DISTINCT c.oid, n.nspname, c.relname FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.confrelid"
+		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE k.contype = 'f' AND k.conrelid = ANY ($1::oid[])"
+		" AND k.confrelid <> ALL ($1::oid[]) ORDER BY 2, 3",
+		1, (const char *[]){ oids.buf });
+	for (int i = 0; q && i < PQntuples(q); i++) {
+		_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+
+		pg_add_display_name(&name, pg_value(q, i, 1), pg_value(q, i, 2));
+		plan_lock(st, LOCK_ACCESS_EXCLUSIVE, (uint32_t)pg_int(q, i, 0), name.buf);
+	}
+	return q != NULL;
+}
+
+static bool plan_drop(struct removal *r, bool with_archive, struct error *err)
 {
 	const struct archive_subject *s = r->subject;
 	struct plan_step *step = plan_add_step(&r->plan, STEP_TRANSACTION,
@@ -81,16 +104,17 @@ static void plan_drop(struct removal *r, bool with_archive)
 	}
 	st = plan_add(step, "never CASCADE: what depends on the table is somebody's", "DROP TABLE %s", s->sql);
 	plan_lock(st, LOCK_ACCESS_EXCLUSIVE, s->oid, s->shown);
+	return lock_referenced(r, st, err);
 }
 
-bool removal_plan(struct removal *r, const char *command, const struct change_target *t, bool with_archive, struct error *err)
+bool removal_plan(struct removal *r, const char *command, const struct change_target *t, const char *to, struct error *err)
 {
 	change_plan(&r->plan, command, r->change, t);
+	r->plan.place = xstrdup(to);
 	if (!check_holds(r->app, r->c, r->subject, err) || !check_dependents(r, err) ||
 		!plan_detach(r, err))
 		return false;
-	plan_drop(r, with_archive);
-	return true;
+	return plan_drop(r, to != NULL, err);
 }
 
 bool removal_agree(struct removal *r, struct error *err)

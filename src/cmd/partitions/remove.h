@@ -25,8 +25,8 @@ void removal_release(struct removal *r);
 #define _cleanup_removal_ _cleanup_(removal_release)
 
 /* Makes the plan, for --sql, --dry-run and the digest, after looking at holds and at what would refuse the detach or the drop. t:
- * of change_lock(). with_archive: the drop is preceded by a comparison. */
-bool removal_plan(struct removal *r, const char *command, const struct change_target *t, bool with_archive, struct error *err);
+ * of change_lock(). to: where the archive goes or is, in words; the drop is preceded by a comparison with it. NULL: there is none. */
+bool removal_plan(struct removal *r, const char *command, const struct change_target *t, const char *to, struct error *err);
 /* Detaches if needed, compares with the proof, drops, and keeps the ledger. A failure after the detach attaches the table again. */
 bool removal_run(struct removal *r, struct error *err);
 /* Prints the script of --sql, or asks (--yes, --apply, a terminal). False without an error: nothing shall be done. */

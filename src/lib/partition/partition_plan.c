@@ -33,6 +33,7 @@ void partition_plan_release(struct partition_plan *p)
 	strvec_release(&p->notes);
 	free(p->command);
 	free(p->table_name);
+	free(p->place);
 	*p = (struct partition_plan){ 0 };
 }
 
@@ -184,6 +185,13 @@ static void add_step(struct strbuf *out, const struct partition_plan *p, const s
 	add_as_comment(out, body.buf);
 }
 
+static void add_locked(struct strbuf *out, const struct plan_step *s)
+{
+	for (size_t i = 0; i < s->statements.len; i++)
+		for (size_t k = 0; k < s->statements.items[i].locks.len; k++)
+			strbuf_addf(out, "%s %" PRIu32 "\n", lock_mode_name(s->statements.items[i].locks.items[k].mode), s->statements.items[i].locks.items[k].oid);
+}
+
 void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE])
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT, hex = STRBUF_INIT;
@@ -191,8 +199,12 @@ void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE])
 
 	strbuf_addf(&text, "%" PRIu32 "\n", p->table);
 	plan_add_settings(p, &text);
-	for (size_t i = 0; i < p->steps.len; i++)
+	if (p->place)
+		strbuf_addf(&text, "%s\n", p->place);
+	for (size_t i = 0; i < p->steps.len; i++) {
 		add_step(&text, p, &p->steps.items[i], false);
+		add_locked(&text, &p->steps.items[i]);
+	}
 	codec_sha256(text.buf, text.len, sum);
 	strbuf_add_hex(&hex, sum, sizeof(sum));
 	memcpy(ret, hex.buf, PLAN_DIGEST_SIZE);

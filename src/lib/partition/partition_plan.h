@@ -60,6 +60,7 @@ struct partition_plan {
 	uint32_t table;          /* OID of the topmost partitioned table: what is locked against other runs */
 	char *table_name;        /* for people */
 	int64_t lock_timeout_ms; /* longest wait for one lock; set before it is printed, digested or run */
+	char *place;             /* where rows go before the first step, as the digest shall have it; NULL = nowhere */
 	VEC(struct plan_step) steps;
 	struct strvec notes;     /* what somebody should know before it is run */
 };
@@ -84,7 +85,8 @@ void plan_add_script(const struct partition_plan *p, struct strbuf *out);
 void plan_add_summary(const struct partition_plan *p, struct strbuf *out);
 
 #define PLAN_DIGEST_SIZE 65
-/* SHA-256 in hexadecimal over settings, statements and transaction boundaries; comments do not count. */
+/* SHA-256 in hexadecimal over place, settings, statements, transaction boundaries, and the tables that are locked, by OID: one that was made
+ * anew under the same name is another plan. Comments do not count. */
 void plan_digest(const struct partition_plan *p, char ret[PLAN_DIGEST_SIZE]);
 
 /* A line of SQL comment or of talk made of any text: newlines become spaces. */
