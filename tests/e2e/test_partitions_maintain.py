@@ -136,6 +136,21 @@ def test_hold_of_rows_and_purge(run, server_db):
     assert server_db.sql("SELECT id FROM pos") == [(3,)]
 
 
+def test_policies_that_contradict(run, trades):
+    """One wants an archive, the other none: if the first fails, the second must not drop. Policies that agree are one."""
+    def two(*actions):
+        retention = {f"p{i}": {"table": "public.trades", "keep": f"{i + 2} months", "action": action} for i, action in enumerate(actions)}
+        configure(run, json.dumps({"retention": retention}))
+    two("archive", "drop")
+    done = maintain(run, trades, "--yes", "--to", "/dev/null/x", expect=EXIT["config"])
+    assert "contradict" in done.stderr and len(partitions(trades)) == 6
+    two("drop", "archive")
+    maintain(run, trades, "--yes", "--to", "/dev/null/x", expect=EXIT["config"])
+    assert partitions(trades) == [f"trades_2025_0{m}" for m in (1, 2, 4, 5, 6)]
+    two("detach", "detach")
+    assert [i[3] for i in items(maintain(run, trades, "--yes"))] == ["done"] * 2
+
+
 def test_other_run_is_busy(run, trades):
     """Whoever changes partitions of the table has its lock: status 75, and other tables go on."""
     make_trades(trades, "other")
@@ -166,6 +181,14 @@ def test_check_afterwards(run, trades):
     assert [(i["action"], i["detail"]) for i in late.json["items"]] == [("check", "partitions.headroom")]
     configure(run, policy(keep="50 years", interval="1 month", ahead=2))
     run("partitions", "maintain", "-d", trades, "--yes")
+
+
+@pytest.mark.parametrize("keep", ["2", "2 m", 60])
+def test_keep_without_a_unit(run, trades, keep):
+    """PostgreSQL would take it for seconds, or minutes."""
+    configure(run, policy(keep=keep))
+    assert "unit" in maintain(run, trades, "--yes", expect=EXIT["usage"]).stderr or keep == "2 m"
+    assert len(partitions(trades)) == 6
 
 
 def test_bad_policies(run, trades):

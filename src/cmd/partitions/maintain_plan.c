@@ -280,14 +280,43 @@ bool maintain_check_pending(struct maintain *m, uint32_t oid, struct error *err)
 	return error_hint(err, "The next run ends it, and then does the rest.");
 }
 
+/* What another policy does to the same partition. */
+static struct maintain_item *planned_before(const struct maintain *m, uint32_t oid)
+{
+	for (size_t i = 0; i < m->items.len; i++)
+		if (m->items.items[i]->oid == oid)
+			return m->items.items[i];
+	return NULL;
+}
+
+/* An archive that fails must not be followed by a drop that wants none: where policies contradict each other, nothing is done. */
+static bool contradict(struct maintain_item *i, struct maintain_item *other, struct error *err)
+{
+	_cleanup_error_ struct error failed = ERROR_INIT;
+	bool held = other->state == STATE_HELD;
+
+	error_set(err, EXIT_CONFIG, "policies '%s' (%s) and '%s' (%s) contradict each other", other->policy->r.name, maintain_action_name(other->action),
+		i->policy->r.name, maintain_action_name(i->action));
+	error_hint(err, "One of them must be changed; nothing is done to the partition before.");
+	if (held || other->state == STATE_FAILED)
+		return false;
+	error_set(&failed, err->code, "%s", err->message);
+	fail(other, &failed);
+	return false;
+}
+
 static void plan_old(struct maintain *m, const struct policy *p, const struct old_partition *old, const struct change_target *t)
 {
-	struct maintain_item *i = add_item(m, p, action_of(p), old->shown);
+	struct maintain_item *other = planned_before(m, old->oid), *i;
 	_cleanup_error_ struct error err = ERROR_INIT;
-	bool ok = is_held(m, i, old->oid, old->sql, &err);
+	bool ok;
 
+	if (other && other->action == action_of(p))
+		return;
+	i = add_item(m, p, action_of(p), old->shown);
 	i->detail = xstrdup(old->bounds);
 	i->oid = old->oid;
+	ok = is_held(m, i, old->oid, old->sql, &err) && (!other || contradict(i, other, &err));
 	ok = ok && maintain_check_pending(m, old->oid, &err);
 	if (ok && i->state == STATE_PLANNED)
 		ok = i->action == MAINTAIN_DETACH ? plan_detach_item(m, i, old->oid, t, &err) : plan_removal(m, i, old->oid, t, &err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include "age.h"
 #include "record.h"
 #include "related.h"
 
@@ -32,6 +33,10 @@ static bool find_cutoff(struct pg_conn *c, enum key_kind kind, const struct cuto
 {
 	_cleanup_error_ struct error failed = ERROR_INIT;
 	bool local = kind == KEY_DATE || kind == KEY_TIMESTAMP;
+
+	if (r->older_than && !age_check(r->older_than, err))
+		return false;
+
 	_cleanup_result_ PGresult *q = pg_query(c, &failed,
 		"SELECT (extract(epoch FROM CASE WHEN $5::bool THEN pg_catalog.timezone('UTC', l) ELSE pg_catalog.timezone($1, l) END) * 1000000)::int8,"
 		" l <= pg_catalog.timezone($1, coalesce($2::timestamptz, pg_catalog.now())) FROM (SELECT coalesce($3::timestamp,"

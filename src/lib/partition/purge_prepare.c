@@ -3,6 +3,7 @@
 #include "purge.h"
 
 #include <inttypes.h>
+#include "age.h"
 
 void purge_release(struct purge *p)
 {
@@ -91,6 +92,10 @@ static bool load_cutoff(struct pg_conn *c, const struct purge_request *req, stru
 		"SELECT v::text, v < pg_catalog.now() AND $1::interval > '0' FROM (SELECT (pg_catalog.date_trunc('day', pg_catalog.now() AT TIME ZONE 'UTC')"
 		" - $1::interval) AT TIME ZONE 'UTC' AS v) x";
 	const char *value = req->before ? req->before : req->older_than;
+
+	if (!req->before && !age_check(req->older_than, err))
+		return false;
+
 	_cleanup_result_ PGresult *r = pg_query(c, err, sql, 1, &value);
 
 	if (!r) {
