@@ -87,6 +87,29 @@ static void test_new_release(void **state)
 	assert_null(c.sessions.items[2].real_client);
 }
 
+/* The columns of 1.24: a user's own pool sizes come before those of the database. */
+static void test_pool_sizes_of_users(void **state)
+{
+	_cleanup_bouncer_ struct bouncer b = { 0 };
+	const int64_t sizes[] = { 20 + 2, 3 + 2, 4 + 1, -1, -1, 20 + 2, 20 + 2, 7 + 5, 3 + 5 };
+
+	(void)state;
+	b.results[0] = result("database|user|cl_active|sv_active|load_balance_hosts",
+		ROWS("app|none|1|1|", "app|small|1|1|", "app|both|1|1|", "app|either|1|1|", "app|reserve|1|1|", "app|same|1|1|",
+			"app|stranger|1|1|", "other|none|1|1|", "other|small|1|1|"));
+	b.results[1] = result("name|force_user|pool_size|min_pool_size|reserve_pool_size|server_lifetime", ROWS("app||20|0|2|3600"));
+	b.results[2] = result("key|value", ROWS("default_pool_size|7", "reserve_pool_size|5"));
+	b.results[3] = result("addr|port|ptr", ROWS("10.0.0.9|4711|0x1"));
+	b.results[4] = result("remote_pid|link", ROWS("100|0x1"));
+	b.results[5] = result("name|pool_size|reserve_pool_size|pool_mode|max_user_connections|current_connections",
+		ROWS("none||||0|0", "small|        3|||0|0", "both|        4|        1||0|0", "either|        4|        3||0|0",
+			"reserve|        9|        3||0|0", "x|       20|        2||0|0", "same|       20|        2||0|0"));
+	bouncer_read(&b, b.results);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		if (b.pools.items[i].size != sizes[i])
+			fail_msg("pool %u: %d, not %d", i, (int)b.pools.items[i].size, (int)sizes[i]);
+}
+
 static void test_timeouts(void **state)
 {
 	_cleanup_connections_ struct connections c = { 0 };
@@ -146,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_old_release),
 		cmocka_unit_test(test_new_release),
+		cmocka_unit_test(test_pool_sizes_of_users),
 		cmocka_unit_test(test_timeouts),
 		cmocka_unit_test(test_rates),
 	};

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POOLS, DATABASES, CONFIG, CLIENTS, SERVERS };
+enum { POOLS, DATABASES, CONFIG, CLIENTS, SERVERS, USERS };
 
-static const char *const questions[] = {
+static const char *const questions[BOUNCER_QUESTIONS] = {
 	[POOLS] = "SHOW POOLS",
 	[DATABASES] = "SHOW DATABASES",
 	[CONFIG] = "SHOW CONFIG",
 	[CLIENTS] = "SHOW CLIENTS",
 	[SERVERS] = "SHOW SERVERS",
+	[USERS] = "SHOW USERS",
 };
 
 enum { METRIC_POOLS_MAX = 50 };
@@ -24,7 +25,7 @@ void bouncer_release(struct bouncer *b)
 		free(b->links.items[i].client);
 	vec_release(&b->links);
 	vec_release(&b->pools);
-	for (unsigned i = 0; i < sizeof(b->results) / sizeof(b->results[0]); i++)
+	for (unsigned i = 0; i < BOUNCER_QUESTIONS; i++)
 		PQclear(b->results[i]);
 	free(b->server);
 	*b = (struct bouncer){ 0 };
@@ -58,22 +59,40 @@ static int64_t config_number(const PGresult *r, const char *key)
 	return -1;
 }
 
-static int64_t pool_size(PGresult *const results[5], const char *database)
+/* What holds for a user: its own value since 1.24, else the inherited one. -1 = not known: PgBouncer 1.24 leaves the text of the row
+ * above for a user that has no value, so one that equals the row above may be either's. */
+static int64_t user_setting(const PGresult *users, const char *user, const char *column, int64_t inherited)
 {
-	const PGresult *r = results[DATABASES];
+	for (int i = 0; i < PQntuples(users); i++) {
+		int64_t own = number(users, i, column, -1);
 
-	for (int i = 0; i < PQntuples(r); i++)
-		if (is_same(text(r, i, "name"), database)) {
-			int64_t size = number(r, i, "pool_size", -1);
-			/* reserve_pool until 1.23 */
-			int64_t reserve = number(r, i, "reserve_pool", number(r, i, "reserve_pool_size", 0));
-
-			return size < 0 ? -1 : size + reserve;
-		}
-	return config_number(results[CONFIG], "default_pool_size");
+		if (!is_same(text(users, i, "name"), user))
+			continue;
+		if (own < 0 || own == inherited)
+			return inherited;
+		return i > 0 && number(users, i - 1, column, -1) == own ? -1 : own;
+	}
+	return inherited;
 }
 
-static void read_pools(struct bouncer *b, PGresult *const results[5])
+static int64_t pool_size(PGresult *const results[BOUNCER_QUESTIONS], const char *database, const char *user)
+{
+	const PGresult *r = results[DATABASES];
+	int64_t size = config_number(results[CONFIG], "default_pool_size"), reserve = config_number(results[CONFIG], "reserve_pool_size");
+
+	reserve = reserve < 0 ? 0 : reserve;
+	for (int i = 0; i < PQntuples(r); i++)
+		if (is_same(text(r, i, "name"), database)) {
+			size = number(r, i, "pool_size", -1);
+			/* reserve_pool until 1.23 */
+			reserve = number(r, i, "reserve_pool", number(r, i, "reserve_pool_size", 0));
+		}
+	size = user_setting(results[USERS], user, "pool_size", size);
+	reserve = user_setting(results[USERS], user, "reserve_pool_size", reserve);
+	return size < 0 || reserve < 0 ? -1 : size + reserve;
+}
+
+static void read_pools(struct bouncer *b, PGresult *const results[BOUNCER_QUESTIONS])
 {
 	static const char *const idle[] = { "sv_idle", "sv_used", "sv_tested", "sv_login", "sv_active_cancel", "sv_being_canceled" };
 	const PGresult *r = results[POOLS];
@@ -92,7 +111,7 @@ static void read_pools(struct bouncer *b, PGresult *const results[5])
 		};
 		for (unsigned k = 0; k < sizeof(idle) / sizeof(idle[0]); k++)
 			p->servers_idle += number(r, i, idle[k], 0);
-		p->size = pool_size(results, p->database);
+		p->size = pool_size(results, p->database, p->user);
 	}
 }
 
@@ -108,7 +127,7 @@ static char *client_name(const PGresult *r, int row)
 	return xasprintf(strchr(address, ':') ? "[%s]:%" PRId64 : "%s:%" PRId64, address, number(r, row, "port", 0));
 }
 
-static void read_links(struct bouncer *b, PGresult *const results[5])
+static void read_links(struct bouncer *b, PGresult *const results[BOUNCER_QUESTIONS])
 {
 	const PGresult *servers = results[SERVERS], *clients = results[CLIENTS];
 
@@ -127,7 +146,7 @@ static void read_links(struct bouncer *b, PGresult *const results[5])
 	}
 }
 
-void bouncer_read(struct bouncer *b, PGresult *const results[5])
+void bouncer_read(struct bouncer *b, PGresult *const results[BOUNCER_QUESTIONS])
 {
 	b->clients = PQntuples(results[CLIENTS]);
 	b->max_client_conn = config_number(results[CONFIG], "max_client_conn");
@@ -144,7 +163,7 @@ bool bouncer_load(const char *dsn, const struct cancel *cancel, struct log *log,
 	if (!c)
 		return error_prefix(err, "PgBouncer's console");
 	ret->server = xstrdup(c->server);
-	for (unsigned i = 0; i < sizeof(questions) / sizeof(questions[0]); i++)
+	for (unsigned i = 0; i < BOUNCER_QUESTIONS; i++)
 		if (!pg_batch(c, err, questions[i], &ret->results[i], 1))
 			return error_prefix(err, "PgBouncer's %s", questions[i]);
 	bouncer_read(ret, ret->results);

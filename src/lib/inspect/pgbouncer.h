@@ -16,7 +16,7 @@ struct bouncer_pool {
 	const char *database, *user, *mode;
 	int64_t clients_active, clients_waiting;
 	int64_t servers_active, servers_idle; /* idle: every other one that is open */
-	int64_t size;            /* pool_size and reserve; -1 = not known */
+	int64_t size;            /* pool_size and reserve, of the user (1.24), database or all; -1 = not known */
 	double max_wait;         /* seconds that the first client in the queue has waited */
 };
 
@@ -26,20 +26,21 @@ struct bouncer_link {            /* a server connection and the client that uses
 	const char *application; /* NULL before PgBouncer 1.18 */
 };
 
+enum { BOUNCER_QUESTIONS = 6 };
 struct bouncer {
 	char *server;            /* "host:port" */
 	int64_t clients, max_client_conn; /* max_client_conn -1 = not known */
 	VEC(struct bouncer_pool) pools;
 	VEC(struct bouncer_link) links;
-	PGresult *results[5];
+	PGresult *results[BOUNCER_QUESTIONS];
 };
 void bouncer_release(struct bouncer *b);
 #define _cleanup_bouncer_ _cleanup_(bouncer_release)
 
 /* Connects to the console (database "pgbouncer" unless dsn names one), asks, and leaves. */
 bool bouncer_load(const char *dsn, const struct cancel *cancel, struct log *log, struct bouncer *ret, struct error *err);
-/* Reads the results of SHOW POOLS, DATABASES, CONFIG, CLIENTS, SERVERS; they stay the caller's. */
-void bouncer_read(struct bouncer *ret, PGresult *const results[5]);
+/* Reads the results of SHOW POOLS, DATABASES, CONFIG, CLIENTS, SERVERS, USERS; they stay the caller's. */
+void bouncer_read(struct bouncer *ret, PGresult *const results[BOUNCER_QUESTIONS]);
 int64_t bouncer_servers(const struct bouncer_pool *p);
 /* Clients wait and no server connection is free. */
 bool bouncer_is_saturated(const struct bouncer_pool *p);
