@@ -23,7 +23,7 @@ static const char *const bys[] = { "state", "database", "role", "application", "
 
 static const struct option options[] = {
 	OPT_ENUM(struct connections_args, by, .short_name = 'b', .long_name = "by", .choices = bys, .fallback = "state",
-		.help = "group the sessions; session: list them one by one"),
+		.help = "group the sessions; session: list them one by one, oldest transaction first"),
 	OPT_STRING(struct connections_args, pgbouncer, .long_name = "pgbouncer", .metavar = "DSN", .env = "DBOPS_PGBOUNCER",
 		.config_key = "connections.pgbouncer",
 		.help = "PgBouncer's admin console: a connection string or URL, database pgbouncer unless it names one. Shows pools and "
@@ -95,14 +95,14 @@ static const struct column group_columns[] = {
 };
 
 static const struct column session_columns[] = {
-	{ "pid", "PID", CELL_INT, 0, "process id of the backend" },
+	{ "pid", "PID", CELL_PID, 0, "process id of the backend" },
 	{ "database", "DATABASE", CELL_TEXT, 0, "database it is connected to" },
 	{ "role", "ROLE", CELL_TEXT, 0, "role that logged in" },
 	{ "application", "APPLICATION", CELL_TEXT, COLUMN_WIDE, "application_name of the session" },
 	{ "client", "CLIENT", CELL_TEXT, 0, "address of the client; empty on a socket" },
 	{ "real_client", "REAL CLIENT", CELL_TEXT, 0, "with --pgbouncer: the client that uses this server connection now" },
 	{ "real_application", NULL, CELL_TEXT, COLUMN_EXTRA, "its application_name" },
-	{ "client_port", NULL, CELL_INT, COLUMN_EXTRA, "its port; empty on a socket" },
+	{ "client_port", NULL, CELL_PID, COLUMN_EXTRA, "its port; empty on a socket" },
 	{ "state", "STATE", CELL_TEXT, 0, "what the session is doing" },
 	{ "state_age", "FOR", CELL_DURATION, 0, "how long" },
 	{ "wait", "WAIT", CELL_TEXT, COLUMN_WIDE, "what it waits for: wait_event_type:wait_event" },

@@ -67,7 +67,7 @@ const struct operand signal_operands[] = {
 };
 
 const struct column signal_columns[] = {
-	{ "pid", "PID", CELL_INT, 0, "process id of the session" },
+	{ "pid", "PID", CELL_PID, 0, "process id of the session" },
 	{ "backend_start", NULL, CELL_TIME, COLUMN_EXTRA, "when it connected" },
 	{ "role", "ROLE", CELL_TEXT, 0, "its role" },
 	{ "database", "DATABASE", CELL_TEXT, 0, "its database" },
@@ -188,8 +188,10 @@ static bool confirm(struct app *app, const struct inspector *in, const struct si
 {
 	_cleanup_strbuf_ struct strbuf plan = STRBUF_INIT;
 
-	strbuf_addf(&plan, "%s %zu %s at %s:\n", verb(p->action), signal_count(p, SIGNAL_PLANNED),
-		p->action == SIGNAL_CANCEL ? "statements" : "sessions", in->conn->server);
+	size_t n = signal_count(p, SIGNAL_PLANNED);
+
+	strbuf_addf(&plan, "%s %zu %s%s at %s:\n", verb(p->action), n, p->action == SIGNAL_CANCEL ? "statement" : "session",
+		n == 1 ? "" : "s", in->conn->server);
 	for (size_t i = 0; i < p->items.len; i++)
 		add_plan_line(&plan, &p->items.items[i]);
 	make_printable(&plan);

@@ -49,7 +49,7 @@ const struct column slow_statement_columns[] = {
 };
 
 const struct column slow_activity_columns[] = {
-	{ "pid", "PID", CELL_INT, 0, "process id of the session" },
+	{ "pid", "PID", CELL_PID, 0, "process id of the session" },
 	{ "duration", "DURATION", CELL_DURATION, 0, "age of the statement, or how long the transaction has been idle" },
 	{ "transaction", "TRANSACTION", CELL_DURATION, 0, "age of the transaction" },
 	{ "state", "STATE", CELL_TEXT, 0, "what the session does" },

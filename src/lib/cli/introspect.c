@@ -16,7 +16,7 @@ static const char *const cell_types[] = {
 	[CELL_END] = "end",   [CELL_TEXT] = "text",         [CELL_INT] = "integer", [CELL_ID] = "id",
 	[CELL_SIZE] = "size", [CELL_DURATION] = "duration", [CELL_TIME] = "time",
 	[CELL_BOOL] = "bool", [CELL_PERCENT] = "percent", [CELL_JSON] = "json",
-	[CELL_LATENCY] = "duration", [CELL_NUMBER] = "number",
+	[CELL_LATENCY] = "duration", [CELL_NUMBER] = "number", [CELL_PID] = "integer",
 };
 
 static const char *const completions[] = {

@@ -17,6 +17,7 @@ void cell_add_raw(enum cell_type type, const struct cell *c, struct strbuf *out)
 		strbuf_adds(out, c->text);
 		break;
 	case CELL_INT:
+	case CELL_PID:
 	case CELL_SIZE:
 		strbuf_addf(out, "%" PRId64, c->number);
 		break;
@@ -57,6 +58,9 @@ void cell_add_text(enum cell_type type, const struct cell *c, struct strbuf *out
 	switch (type) {
 	case CELL_INT:
 		count_format(c->number, out);
+		break;
+	case CELL_PID:
+		strbuf_addf(out, "%" PRId64, c->number);
 		break;
 	case CELL_SIZE:
 		size_format(c->number, out);
@@ -113,8 +117,8 @@ const char *tone_color(enum cell_tone tone)
 
 bool cell_is_right_aligned(enum cell_type type)
 {
-	return type == CELL_INT || type == CELL_SIZE || type == CELL_DURATION || type == CELL_PERCENT ||
-	       type == CELL_LATENCY || type == CELL_NUMBER;
+	return type == CELL_INT || type == CELL_PID || type == CELL_SIZE || type == CELL_DURATION ||
+	       type == CELL_PERCENT || type == CELL_LATENCY || type == CELL_NUMBER;
 }
 
 void add_printable(struct strbuf *out, const char *s)

@@ -9,6 +9,7 @@ static void add_cell(struct json *j, const struct column *column, const struct c
 	}
 	switch (column->type) {
 	case CELL_INT:
+	case CELL_PID:
 	case CELL_SIZE:
 		jsonw_int(j, column->key, c->number);
 		break;

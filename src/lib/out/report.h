@@ -21,6 +21,7 @@ enum cell_type {
 	CELL_END, /* of a column table */
 	CELL_TEXT,
 	CELL_INT,      /* JSON number; the table groups digits */
+	CELL_PID,      /* a number that is a name, as of a process or a port: JSON number, digits as they are, to be copied */
 	CELL_ID,       /* 64-bit identifier, LSN, xid: JSON string */
 	CELL_SIZE,     /* bytes */
 	CELL_DURATION, /* seconds, double */
@@ -52,7 +53,7 @@ struct cell {
 	bool null;
 	enum cell_tone tone;
 	const char *text; /* CELL_TEXT, CELL_ID: borrowed until report_row returns */
-	int64_t number;   /* CELL_INT, SIZE, TIME, BOOL */
+	int64_t number;   /* CELL_INT, PID, SIZE, TIME, BOOL */
 	double real;      /* CELL_DURATION, LATENCY, NUMBER, PERCENT; not finite = not known */
 };
 #define CELL_NULL()      ((struct cell){ .null = true })
