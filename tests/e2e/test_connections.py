@@ -393,7 +393,8 @@ def test_time_limits_in_force(full, dbops_for, server_major):
 
 # Formats
 
-SCHEMA = pathlib.Path(__file__).resolve().parents[2] / "docs/schema/connections.json"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "docs/schema/connections.json"
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 
 
@@ -406,6 +407,17 @@ def steady(text, cluster):
     text = re.sub(r"(_total\S* )\d+|(_total\".*?\"value\": )\d+", lambda m: (m[1] or m[2]) + "N", text, flags=re.S)
     text = re.sub(r"\b\d+\.\d{2,}(e-?\d+)?", "SECONDS", text)
     return re.sub(r" +", " ", text)
+
+
+def compare_golden(name, text):
+    """The text is that of tests/e2e/golden/name; GOLDEN=write rewrites the file."""
+    path = GOLDEN / name
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+ROW_FORMATS = [("txt", "table"), ("expanded", "expanded"), ("json", "json"), ("ndjson", "ndjson"), ("csv", "csv")]
 
 
 @pytest.mark.parametrize("suffix,words", [("txt", []), ("json", ["--format=json"]), ("csv", ["--format=csv"]), ("prom", ["--format=prom"]),
@@ -424,10 +436,106 @@ def test_golden(full, dbops_for, suffix, words):
         settled(cluster)
         cluster.sql("DROP ROLE limited")
     text = steady(re.sub(r"\d+\.\d\d s\b|\b\d+ s\b", "SECONDS", text), cluster)
-    path = GOLDEN / f"connections.{suffix}"
-    if os.environ.get("GOLDEN") == "write":
-        path.write_text(text)
-    assert text == path.read_text()
+    compare_golden(f"connections.{suffix}", text)
+
+
+@contextlib.contextmanager
+def one_stuck_one_busy(cluster):
+    """A session of a hostile role that is idle in its transaction, and one that runs a statement."""
+    settled(cluster)
+    cluster.sql(f"CREATE ROLE {quoted(HOSTILE)} LOGIN")
+    try:
+        with sessions(cluster, 1, HOSTILE, application_name='w|e"b') as (stuck,), sessions(cluster, 1, application_name="report") as (busy,):
+            stuck.execute("BEGIN")
+
+            def sleep():
+                with contextlib.suppress(psycopg.Error):
+                    busy.execute("SELECT pg_sleep(300)")
+            runner = threading.Thread(target=sleep)
+            runner.start()
+            try:
+                wait_until(lambda: cluster.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), "the statement to run")
+                yield stuck, busy
+            finally:
+                busy.cancel()
+                runner.join()
+    finally:
+        settled(cluster)
+        cluster.sql(f"DROP ROLE {quoted(HOSTILE)}")
+
+
+SESSION_WORDS = {
+    "connections-session": ["connections", "--by=session"],
+    "connections-terminate": ["connections", "terminate", "--idle-in-transaction", "--dry-run"],
+    "connections-cancel": ["connections", "cancel", "--role=app", "--state=active", "--escalate=5s", "--dry-run"],
+}
+
+
+@pytest.mark.parametrize("name", SESSION_WORDS)
+def test_golden_of_sessions(full, dbops_for, name):
+    """Sessions one by one, and what would be cancelled or terminated, in every format."""
+    cluster = full(15)
+    with one_stuck_one_busy(cluster) as opened:
+        for suffix, form in ROW_FORMATS:
+            text = dbops_for(cluster)(*SESSION_WORDS[name], f"--format={form}").stdout
+            for session in opened:
+                text = re.sub(rf"\b{session.info.backend_pid}\b", "PID", text)
+            text = re.sub(r"\d+\.\d+ s\b|\b\d+ m?s\b", "SECONDS", text)
+            compare_golden(f"{name}.{suffix}", re.sub(r"^ +PID", "PID", steady(text, cluster), flags=re.M))
+
+
+def schema_check(name):
+    schema = json.loads((ROOT / f"docs/schema/{name}.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema).validate
+
+
+def test_json_of_signals_is_as_the_schema_says(full, dbops_for, server_major):
+    """Planned, refused and done."""
+    cancel, terminate = schema_check("connections-cancel"), schema_check("connections-terminate")
+    cluster = full(server_major)
+    dbops = dbops_for(cluster)
+    with one_stuck_one_busy(cluster) as (stuck, busy):
+        for words in ([], ["--force"]):
+            answer = dbops("connections", "terminate", "--older-than=1ms", "--dry-run", "--format=json", *words).json
+            terminate(answer)
+            assert {s["pid"] for s in answer["sessions"]} >= {stuck.info.backend_pid, busy.info.backend_pid} and not answer["applied"]
+        refused = dbops("connections", "cancel", "--idle-in-transaction", "--dry-run", "--format=json").json
+        cancel(refused)
+        assert [s["outcome"] for s in refused["sessions"]] == ["refused"]
+        with pytest.raises(jsonschema.ValidationError):
+            terminate(refused)
+        cancelled = dbops("connections", "cancel", "--role=app", "--state=active", "--yes", "--format=json").json
+        cancel(cancelled)
+        assert [s["outcome"] for s in cancelled["sessions"]] == ["cancelled"] and cancelled["applied"]
+        done = dbops("connections", "terminate", "--idle-in-transaction", "--yes", "--format=json").json
+        terminate(done)
+        assert [s["outcome"] for s in done["sessions"]] == ["terminated"] and done["applied"]
+
+
+@pytest.mark.parametrize("suffix,form", ROW_FORMATS)
+def test_golden_of_a_plan(dbops, suffix, form):
+    """The pools of the documents, which fit until a deploy runs."""
+    compare_golden(f"connections-plan.{suffix}",
+                   dbops("connections", "plan", ROOT / "contrib/pools.yaml", f"--format={form}", expect=EXIT["critical"]).stdout)
+
+
+def test_json_of_a_plan_is_as_the_schema_says(dbops, work):
+    """Without PgBouncer, with it in both modes, with limits, and when nothing fits."""
+    check = schema_check("connections-plan")
+    some = "components: {a: {instances: 4, pool_size: 7, role: r, database: d, pgbouncer: true}, b: {instances: 2, pool_size: 3}}\n"
+    seen = set()
+    for text, code in ((some.replace(", pgbouncer: true", "") + "server: {max_connections: 100}\n", 0),
+                       (some + "server: {max_connections: 100}\npgbouncer: {pool_mode: transaction, default_pool_size: 5, max_client_conn: 100}\n", 0),
+                       (some + "server: {max_connections: 100}\npgbouncer: {pool_mode: session}\nlimits: {roles: {r: 10}, databases: {d: 10}}\n", 2),
+                       ("server: {max_connections: 3}\ncomponents: {a: {instances: 40, pool_size: 7}}\n", 2)):
+        (work / "plan.yaml").write_text(text)
+        answer = dbops("connections", "plan", work / "plan.yaml", "--format=json", expect=code).json
+        check(answer)
+        seen |= {r["id"] for r in answer["inequalities"]}
+    assert seen == {"server.steady", "server.deploy", "pgbouncer.clients", "pgbouncer.session", "limit.role", "limit.database"}
+    with pytest.raises(jsonschema.ValidationError):
+        check({**answer, "holds": None})
 
 
 def test_json_is_as_the_schema_says(full, dbops_for, server_major, work):

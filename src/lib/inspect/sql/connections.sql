@@ -24,3 +24,4 @@ SELECT a.pid,
   FROM pg_catalog.pg_stat_activity a
  CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS now) n
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.usesysid
+ ORDER BY a.xact_start NULLS LAST, a.backend_start, a.pid
