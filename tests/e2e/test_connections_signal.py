@@ -271,10 +271,12 @@ def test_advised_settings_are_accepted(name, dbops_for, own_cluster, work):
     other = plan["server"].get("other", 0)
     assert deploy["left"] == len(clients) + other and not deploy["holds"]
 
+    direct = []
     with contextlib.ExitStack() as stack:  # refuted: so it is
         with pytest.raises(psycopg.OperationalError, match="remaining connection slots|too many clients"):
             for role, database in clients:
-                stack.enter_context(psycopg.connect(cluster.conninfo(database, role)))
+                direct.append(stack.enter_context(psycopg.connect(cluster.conninfo(database, role))))
+    assert len(direct) == answer["capacity"]
 
     section = printed_section(dbops("connections", "plan", work / "plan.yaml", expect=EXIT["critical"]).stdout)
     advised = answer["settings_pgbouncer"]["pgbouncer"]
@@ -314,9 +316,10 @@ def test_advised_settings_are_accepted(name, dbops_for, own_cluster, work):
                     pool = by_name[f"{database}/{role}"]
                     wanted = clients.count((role, database))
                     assert (pool["sessions"], pool["limit"], pool["waiting"]) == (min(size, wanted), size, max(0, wanted - size))
-                for _ in range(other):  # what the plan leaves for people and monitoring
-                    person = stack.enter_context(psycopg.connect(cluster.conninfo(*reversed(pools[0]))))
-                    assert person.execute("SELECT 1").fetchone()
+                with contextlib.ExitStack() as people:  # for whom the plan leaves room
+                    for _ in range(other):
+                        person = people.enter_context(psycopg.connect(cluster.conninfo(*reversed(pools[0]))))
+                        assert person.execute("SELECT 1").fetchone()
             finally:
                 release.set()
             assert [r.result(60) for r in running] == clients
