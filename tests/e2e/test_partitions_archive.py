@@ -165,6 +165,9 @@ def test_never_cascade(run, detached, work):
     detached.sql("CREATE VIEW v AS SELECT * FROM trades_2025_01")
     archive(run, detached, "trades_2025_01", work / "cold", "--drop", "--yes", expect=EXIT["refused"])
     assert exists(detached, "trades_2025_01") and exists(detached, "v")
+    detached.sql("DROP VIEW v; CREATE TABLE heir () INHERITS (trades_2025_01)")
+    failed = archive(run, detached, "trades_2025_01", work / "cold", "--drop", "--yes", expect=range(64, 79))
+    assert "Use DROP" not in failed.stderr and "CASCADE" in failed.stderr and exists(detached, "heir")
 
 
 @pytest.mark.parametrize("name", [HOSTILE, "x" * 63, "MixedCase", "a.b*?$"], ids=["hostile", "longest", "mixed", "pattern"])

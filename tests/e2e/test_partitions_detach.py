@@ -357,6 +357,17 @@ def test_sql_is_what_runs(detach, attach, run, every_server, trades):
     assert comment(trades, "trades_2025_01") == "mine,\nreally"
 
 
+def test_no_timeout_of_the_database_ends_a_step(detach, run, every_server, trades):
+    """transaction_timeout came with PostgreSQL 17; like the older ones it would leave a detach half done."""
+    names = [row[0] for row in trades.sql("SELECT name FROM pg_settings WHERE name IN ('transaction_timeout', 'idle_in_transaction_session_timeout')")]
+    for name in names:
+        trades.sql(f"ALTER DATABASE {quoted(trades.name)} SET {name} = '1h'")
+    shown = "".join(f"SELECT 'left ' || current_setting('{name}');\n" for name in names)
+    (run.folder / "plan.sql").write_text(detach("trades_2025_01", "--sql").stdout + shown)
+    out = every_server.tool("psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", trades, "-f", run.folder / "plan.sql")
+    assert str(out).count("left 0") == len(names), out
+
+
 def test_locks_that_are_said_are_those_that_are_taken(run, server_db):
     """The statements of create, attach and detach, run by hand: pg_locks has what the plan says about tables that were there."""
     server_db.sql("""CREATE TABLE users (id int PRIMARY KEY); CREATE TABLE p (id int PRIMARY KEY, u int REFERENCES users) PARTITION BY RANGE (id);

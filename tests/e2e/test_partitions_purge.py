@@ -103,6 +103,18 @@ def test_row_that_changes_in_between(run, positions):
     assert positions.sql("SELECT id FROM positions WHERE id <= 3000") == [(7,)]
 
 
+def test_table_of_the_same_name(run, positions):
+    """A table that takes the name while dbops waits for its lock is not the one that was looked at."""
+    with positions.connect() as user:
+        user.execute("BEGIN"), user.execute("LOCK TABLE positions IN SHARE MODE")
+        process = run.start("partitions", "purge", "-d", positions, "positions", "--column", "deleted_at", "--older-than", "90 days", "--lock-timeout", "20s", "--yes")
+        wait_until(lambda: positions.value("SELECT count(*) FROM pg_locks WHERE relation = 'positions'::regclass AND NOT granted") or process.poll() is not None,
+            "the purge to wait for its lock")
+        user.execute("ALTER TABLE positions RENAME TO before; CREATE TABLE positions AS SELECT * FROM before"), user.execute("COMMIT")
+    run.finish(process, expect=EXIT["warning"])
+    assert positions.sql("SELECT (SELECT count(*) FROM positions), (SELECT count(*) FROM before)") == [(5000, 5000)]
+
+
 HOLDS = """holds:
   lawsuit:
     table: public.pos*

@@ -65,6 +65,8 @@ static bool run_patiently(const struct drop *d, const char *sql, const char *wha
 				failed.code = EXIT_BUSY;
 				error_hint(&failed, "Somebody uses the table. It was not dropped; archive it again later, or allow more time.");
 			}
+			if (strcmp(failed.sqlstate, "2BP01") == 0) /* the server recommends CASCADE */
+				error_hint(&failed, "Nothing is dropped with CASCADE: change or drop those first.");
 			return error_move(err, &failed);
 		}
 		log_info(d->o->log, "archive.wait", "cannot %s '%s' yet: %s", what, d->s->shown, failed.message);

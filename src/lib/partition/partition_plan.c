@@ -110,6 +110,8 @@ void plan_add_settings(const struct partition_plan *p, struct strbuf *sql)
 		"SET row_security = off;\n"
 		"SET statement_timeout = 0;\n"
 		"SET idle_in_transaction_session_timeout = 0;\n"
+		/* PostgreSQL 17 and newer; it would end a detach half way */
+		"SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';\n"
 		"SET lock_timeout = %" PRId64 ";\n",
 		p->lock_timeout_ms);
 }

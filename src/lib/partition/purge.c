@@ -27,7 +27,8 @@ static bool pause_ms(int64_t ms, const struct cancel *cancel, struct error *err)
 
 /* --- one batch --------------------------------------------------------------------------------------------- */
 
-/* The condition stands inside and outside: a row that was changed between the look and the lock is looked at again. */
+/* The condition stands inside and outside: a row that was changed between the look and the lock is looked at again. tableoid: a table
+ * that has taken the name since is another one. */
 static char *batch_sql(const struct run *r, int64_t from_page, int64_t pages)
 {
 	const struct purge *p = r->p;
@@ -39,7 +40,7 @@ static char *batch_sql(const struct run *r, int64_t from_page, int64_t pages)
 	else
 		strbuf_addf(&sb, " AND ctid >= '(%" PRId64 ",0)'::pg_catalog.tid AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", from_page,
 			from_page + pages);
-	strbuf_addf(&sb, " FOR UPDATE SKIP LOCKED)) AND %s", p->condition);
+	strbuf_addf(&sb, " FOR UPDATE SKIP LOCKED)) AND tableoid = '%" PRIu32 "'::pg_catalog.oid AND %s", p->oid, p->condition);
 	return strbuf_detach(&sb);
 }
 
