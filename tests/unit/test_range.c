@@ -24,6 +24,8 @@ static const struct alert_case cases[] = {
 	{ "85%", UNIT_NUMBER, 86, 100, true, "85" },     { "85%", UNIT_NUMBER, 51, 60, false, "51" },
 	{ "85%", UNIT_NUMBER, 1e9, 0, false, "" },       { "-5", UNIT_NUMBER, 96, 100, true, "95" },
 	{ "-5", UNIT_NUMBER, 95, 100, false, "95" },     { "-10%", UNIT_NUMBER, 55, 60, true, "54" },
+	/* without an exponent, which performance data has no place for */
+	{ "50GB", UNIT_BYTES, 1, 0, false, "53687091200" }, { "0.00001:", UNIT_NUMBER, 1, 0, false, "0.00001:" },
 	/* units, and nothing at all */
 	{ "5min", UNIT_SECONDS, 301, 0, true, "300" },   { "500ms", UNIT_SECONDS, 0.4, 0, false, "0.5" },
 	{ "1GiB:", UNIT_BYTES, 1, 0, true, "1073741824:" }, { "", UNIT_NUMBER, 1e9, 0, false, "" },

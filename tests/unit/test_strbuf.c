@@ -110,6 +110,28 @@ static void test_percent(void **state)
 	assert_string_equal(sb.buf, "a/b");
 }
 
+static void check_decimal(double x, const char *expected)
+{
+	_cleanup_strbuf_ struct strbuf sb = STRBUF_INIT;
+
+	strbuf_add_decimal(&sb, x);
+	assert_string_equal(sb.buf, expected);
+}
+
+static void test_decimal(void **state)
+{
+	(void)state;
+	check_decimal(0, "0");
+	check_decimal(100, "100");
+	check_decimal(-0.5, "-0.5");
+	check_decimal(16.098476, "16.098476");
+	check_decimal(50000000000, "50000000000");
+	check_decimal(1e21, "1000000000000000000000");
+	check_decimal(0.000012, "0.000012");
+	check_decimal(1.0 / 3, "0.3333333333");
+	check_decimal(1234567890.5, "1234567890");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +139,7 @@ int main(void)
 		cmocka_unit_test(test_long_format), cmocka_unit_test(test_bounded),
 		cmocka_unit_test(test_trim),    cmocka_unit_test(test_detach),
 		cmocka_unit_test(test_hex),     cmocka_unit_test(test_percent),
+		cmocka_unit_test(test_decimal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

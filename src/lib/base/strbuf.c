@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "strbuf.h"
 
+#include <math.h>
 #include <ctype.h>
 #include <stdio.h>
 #include "xalloc.h"
@@ -118,6 +119,20 @@ void strbuf_add_hex(struct strbuf *sb, const void *data, size_t len)
 		strbuf_addch(sb, "0123456789abcdef"[bytes[i] >> 4]);
 		strbuf_addch(sb, "0123456789abcdef"[bytes[i] & 15]);
 	}
+}
+
+void strbuf_add_decimal(struct strbuf *sb, double x)
+{
+	int magnitude = x == 0 ? 0 : (int)floor(log10(fabs(x)));
+	int digits = magnitude < 9 ? 9 - magnitude : 0;
+
+	strbuf_addf(sb, "%.*f", digits, x);
+	if (!digits)
+		return;
+	while (sb->buf[sb->len - 1] == '0')
+		strbuf_setlen(sb, sb->len - 1);
+	if (sb->buf[sb->len - 1] == '.')
+		strbuf_setlen(sb, sb->len - 1);
 }
 
 void strbuf_add_percent(struct strbuf *sb, const char *s, const char *keep)

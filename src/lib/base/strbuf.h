@@ -48,6 +48,10 @@ void strbuf_trim(struct strbuf *sb);
 /* Gives the string to the caller (free()); the strbuf is empty afterwards. */
 char *strbuf_detach(struct strbuf *sb);
 
+/* Adds x with ten significant digits, never with an exponent, and no zeros at the end of a fraction: what
+ * reads numbers as [-0-9.] can read it (Monitoring Plugins' performance data). */
+void strbuf_add_decimal(struct strbuf *sb, double x);
+
 /* Adds len bytes as lower-case hexadecimal. */
 void strbuf_add_hex(struct strbuf *sb, const void *data, size_t len);
 

@@ -171,13 +171,17 @@ static void add_perfdata(const struct metric *m, struct strbuf *out)
 		for (const char *s = m->label_value[k]; *s; s++)
 			strbuf_addch(out, *s == '\'' || *s == '=' || *s == '|' || (unsigned char)*s < 0x20 ? '_' : *s);
 	}
-	strbuf_addf(out, "'=%.10g%s;", m->value, m->counter ? "c" : units[m->unit]);
+	strbuf_adds(out, "'=");
+	strbuf_add_decimal(out, m->value);
+	strbuf_addf(out, "%s;", m->counter ? "c" : units[m->unit]);
 	range_add(&m->warning, m->maximum, out);
 	strbuf_addch(out, ';');
 	range_add(&m->critical, m->maximum, out);
 	strbuf_addch(out, ';');
-	if (m->maximum > 0)
-		strbuf_addf(out, "0;%.10g", m->maximum);
+	if (m->maximum > 0) {
+		strbuf_adds(out, "0;");
+		strbuf_add_decimal(out, m->maximum);
+	}
 }
 
 void answer_add_nagios(const struct answer *a, struct strbuf *out)

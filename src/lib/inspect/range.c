@@ -121,14 +121,16 @@ void range_add(const struct range *r, double maximum, struct strbuf *out)
 	if (!r->set || ((r->percent || r->left) && maximum <= 0))
 		return;
 	if (r->left) {
-		strbuf_addf(out, "%.10g", maximum - r->high * scale);
+		strbuf_add_decimal(out, maximum - r->high * scale);
 		return;
 	}
 	strbuf_adds(out, r->inside ? "@" : "");
 	if (isinf(r->low))
 		strbuf_adds(out, "~:");
-	else if (r->low != 0 || isinf(r->high) || r->inside)
-		strbuf_addf(out, "%.10g:", r->low * scale);
+	if (!isinf(r->low) && (r->low != 0 || isinf(r->high) || r->inside)) {
+		strbuf_add_decimal(out, r->low * scale);
+		strbuf_addch(out, ':');
+	}
 	if (!isinf(r->high))
-		strbuf_addf(out, "%.10g", r->high * scale);
+		strbuf_add_decimal(out, r->high * scale);
 }
