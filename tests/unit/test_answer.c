@@ -34,7 +34,7 @@ static void test_status(void **state)
 	assert_int_equal(answer_status(&a), SEVERITY_WARNING);
 	answer_metric(&a, &worse);
 	assert_int_equal(answer_status(&a), SEVERITY_CRITICAL);
-	assert_string_equal(a.findings.items[1].message, "used is 90, the threshold 85");
+	assert_string_equal(a.findings.items[1].message, "used is 90 of 100, the threshold 85");
 	a.findings.items[1].suppressed = xstrdup("known");
 	assert_int_equal(answer_status(&a), SEVERITY_WARNING);
 	answer_finding(&a, &(struct finding){ .id = "x", .severity = SEVERITY_INFO, .message = (char *)(uintptr_t)"for your information" });
@@ -54,8 +54,35 @@ static void test_nagios(void **state)
 	answer_metric(&a, &m);
 	answer_add_nagios(&a, &text);
 	assert_string_equal(text.buf,
-		"DBOPS SLOW QUERIES WARNING - role it's=/a role: used is 80, the threshold 75 | 'used it_s__a_role'=80;75;85;0;100\n"
-		"warning connections.used: role it's=/a role: used is 80, the threshold 75\n");
+		"DBOPS SLOW QUERIES WARNING - role it's=/a role: used is 80 of 100, the threshold 75 | 'used it_s__a_role'=80;75;85;0;100\n"
+		"warning connections.used: role it's=/a role: used is 80 of 100, the threshold 75\n");
+}
+
+static void check_message(enum unit unit, double value, double maximum, const char *warning, const char *expected)
+{
+	_cleanup_answer_ struct answer a = { .name = "x" };
+	struct metric m = { .name = "x_seconds", .help = "X.", .unit = unit, .value = value, .maximum = maximum, .perfdata = "longest_wait",
+		.finding = "x.y" };
+
+	assert_true(range_parse(warning, unit, &m.warning, NULL));
+	answer_metric(&a, &m);
+	assert_int_equal(a.findings.len, 1);
+	assert_string_equal(a.findings.items[0].message, expected);
+}
+
+/* People read "3 min 04 s"; the raw figure is in the performance data. */
+static void test_messages(void **state)
+{
+	(void)state;
+	check_message(UNIT_SECONDS, 184.037885, 0, "1", "longest wait is 3 min 04 s, the threshold 1 s");
+	check_message(UNIT_SECONDS, 0.25, 0, "100ms", "longest wait is 250 ms, the threshold 100 ms");
+	check_message(UNIT_BYTES, 53687091200, 0, "1GB", "longest wait is 50.00 GiB, the threshold 1.00 GiB");
+	check_message(UNIT_PERCENT, 91.23, 0, "85", "longest wait is 91.2 %, the threshold 85.0 %");
+	check_message(UNIT_NUMBER, 1957.2855, 0, "5", "longest wait is 1,957, the threshold 5");
+	check_message(UNIT_NUMBER, 96, 100, "-5", "longest wait is 96 of 100, the threshold 95");
+	check_message(UNIT_NUMBER, 3, 0, "5:", "longest wait is 3, the threshold 5");
+	check_message(UNIT_NUMBER, 3, 0, "5:10", "longest wait is 3, the thresholds are 5 and 10");
+	check_message(UNIT_NUMBER, 7, 0, "@5:10", "longest wait is 7, which is within the threshold");
 }
 
 static void test_prom(void **state)
@@ -115,7 +142,7 @@ static void test_suppressions(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_status), cmocka_unit_test(test_nagios),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_status), cmocka_unit_test(test_nagios), cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_prom), cmocka_unit_test(test_suppressions) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <math.h>
 #include <string.h>
+#include "clock.h"
 
 static const struct {
 	const char *name;
@@ -96,21 +97,66 @@ static char *labels_text(const struct metric *m)
 	return text.len ? strbuf_detach(&text) : NULL;
 }
 
+/* For people; performance data and metrics have the figure itself. */
+static void add_value(struct strbuf *out, const struct metric *m, double value)
+{
+	switch (m->unit) {
+	case UNIT_SECONDS:
+		if (value == floor(value) && value < 60)
+			strbuf_addf(out, "%.0f s", value); /* as thresholds are written */
+		else
+			latency_format(value, out);
+		break;
+	case UNIT_BYTES:
+		size_format((int64_t)value, out);
+		break;
+	case UNIT_PERCENT:
+		strbuf_addf(out, "%.1f %%", value);
+		break;
+	case UNIT_NUMBER:
+		if (fabs(value) >= 100 && fabs(value) < 9e15)
+			count_format(llround(value), out);
+		else
+			strbuf_addf(out, "%.3g", value);
+		break;
+	}
+}
+
+static void add_limit(struct strbuf *out, const struct metric *m, const struct range *r)
+{
+	double scale = r->percent ? m->maximum / 100 : 1;
+	double low = r->low * scale, high = r->left ? m->maximum - r->high * scale : r->high * scale;
+
+	if (!r->inside && isfinite(low) && low != 0 && isfinite(high)) {
+		strbuf_adds(out, "the thresholds are ");
+		add_value(out, m, low);
+		strbuf_adds(out, " and ");
+		add_value(out, m, high);
+	} else if (r->inside) {
+		strbuf_adds(out, "which is within the threshold");
+	} else {
+		strbuf_adds(out, "the threshold ");
+		add_value(out, m, isfinite(high) ? high : low);
+	}
+}
+
 static void add_threshold_finding(struct answer *a, const struct metric *m, enum severity severity)
 {
-	static const char *const units[] = {
-		[UNIT_NUMBER] = "", [UNIT_SECONDS] = " s", [UNIT_BYTES] = " bytes", [UNIT_PERCENT] = " %",
-	};
 	const struct range *range = severity == SEVERITY_CRITICAL ? &m->critical : &m->warning;
-	_cleanup_strbuf_ struct strbuf limit = STRBUF_INIT;
-
-	range_add(range, m->maximum, &limit);
-
+	_cleanup_strbuf_ struct strbuf message = STRBUF_INIT;
 	autofree char *object = labels_text(m);
-	autofree char *message = xasprintf("%s is %.10g%s, the threshold %s", m->perfdata ? m->perfdata : m->name,
-		m->value, units[m->unit], limit.buf);
 
-	answer_finding(a, &(struct finding){ .id = m->finding, .severity = severity, .object = object, .message = message });
+	for (const char *s = m->perfdata ? m->perfdata : m->name; *s; s++)
+		strbuf_addch(&message, *s == '_' ? ' ' : *s);
+	strbuf_adds(&message, " is ");
+	add_value(&message, m, m->value);
+	if (m->maximum > 0) {
+		strbuf_adds(&message, " of ");
+		add_value(&message, m, m->maximum);
+	}
+	strbuf_adds(&message, ", ");
+	add_limit(&message, m, range);
+	answer_finding(a, &(struct finding){ .id = m->finding, .severity = severity, .object = object, .message = message.buf });
 }
 
 void answer_metric(struct answer *a, const struct metric *m)
