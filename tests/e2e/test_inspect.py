@@ -216,6 +216,23 @@ def test_metrics_are_what_prometheus_wants(dbops, db, cluster):
             assert lint.returncode == 0, f"{' '.join(words)}:\n{lint.stdout}{lint.stderr}"
 
 
+def test_other_encodings(dbops_for, own_cluster):
+    """Names of a LATIN1 database are UTF-8 in JSON, SQL and metrics; where bytes have no encoding, metrics are UTF-8 still."""
+    cluster = own_cluster()
+    dbops = dbops_for(cluster)
+    cluster.sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    cluster.sql("CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    latin = cluster.database("latin")
+    latin.sql('CREATE TABLE "é" (a int); CREATE INDEX "i1é" ON "é" (a); CREATE INDEX "i2é" ON "é" (a); CREATE ROLE "rollé" LOGIN CONNECTION LIMIT 3')
+    row, = dbops.json("indexes", "audit", "-d", "latin", "--only=duplicate")["indexes"]
+    assert row["object"] == 'public."i2é"' and '"i2é"' in row["fix"]
+    assert 'name="rollé"' in dbops("connections", "-d", "latin", "--format=prom").stdout
+    waiting = dbops.json("locks", "forecast", "-d", "latin", 'DROP TABLE "é"', expect=None)
+    assert waiting["forecast"][0]["object"] == 'public."é"'
+    text = dbops("connections", "-d", "ascii", "--format=prom", env={"PGCLIENTENCODING": "SQL_ASCII"}).stdout
+    assert 'name="roll\\\\xe9"' in text, text
+
+
 def test_no_question_is_compiled(dbops_for, own_cluster):
     """JIT takes seconds for a question that takes a millisecond; seen by auto_explain, which says when it was at work."""
     cluster = own_cluster(options={

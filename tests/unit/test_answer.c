@@ -90,6 +90,7 @@ static void test_prom(void **state)
 	_cleanup_answer_ struct answer a = { .name = "connections" };
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
 	struct metric first = used(1, "a\"\\\n"), second = used(2, "b"), again = used(3, "b"), unknown = used(NAN, "c");
+	struct metric latin = used(4, "\xe9"), latin2 = used(5, "\xe8\xe8"), utf8 = used(6, "é");
 	const struct metric total = { .name = "sessions_total", .help = "Sessions.", .counter = true, .value = 5e12 };
 
 	(void)state;
@@ -98,12 +99,18 @@ static void test_prom(void **state)
 	answer_metric(&a, &second);
 	answer_metric(&a, &again);
 	answer_metric(&a, &unknown);
+	answer_metric(&a, &latin);
+	answer_metric(&a, &latin2);
+	answer_metric(&a, &utf8);
 	answer_add_prom(&a, &text);
 	assert_non_null(strstr(text.buf, "# HELP dbops_connections_used Client sessions.\n# TYPE dbops_connections_used gauge\n"
-					 "dbops_connections_used{role=\"a\\\"\\\\\\n\"} 1\ndbops_connections_used{role=\"b\"} 2\n"
+					 "dbops_connections_used{role=\"a\\\"\\\\\\n\"} 1\ndbops_connections_used{role=\"b\"} 2\n"));
+	assert_non_null(strstr(text.buf,
 					 "# HELP dbops_sessions_total Sessions.\n# TYPE dbops_sessions_total counter\n"
 					 "dbops_sessions_total 5000000000000\n"));
 	assert_null(strstr(text.buf, "\"c\""));
+	assert_non_null(strstr(text.buf, "{role=\"\\\\xe9\"} 4\ndbops_connections_used{role=\"\\\\xe8\\\\xe8\"} 5\n"));
+	assert_non_null(strstr(text.buf, "{role=\"é\"} 6\n"));
 	assert_non_null(strstr(text.buf, "dbops_up{command=\"connections\"} 1\n"));
 }
 

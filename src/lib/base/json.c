@@ -6,30 +6,8 @@
 #include <stdio.h>
 #include "clock.h"
 #include "error.h"
+#include "utf8.h"
 #include "xalloc.h"
-
-/* Length of the valid UTF-8 sequence at s (at most len bytes); 0 when there is none. RFC 3629. */
-static size_t utf8_length(const unsigned char *s, size_t len)
-{
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
-
-	if (n == 1)
-		return 1;
-	if (s[0] < 0xc2 || s[0] > 0xf4 || n > len)
-		return 0;
-
-	uint32_t code = s[0] & (0x7fu >> n);
-
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (s[i] & 0x3f);
-	}
-	if (code < smallest[n] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return n;
-}
 
 static void add_escaped(struct strbuf *out, const char *s, size_t len)
 {
@@ -37,7 +15,7 @@ static void add_escaped(struct strbuf *out, const char *s, size_t len)
 
 	strbuf_addch(out, '"');
 	for (size_t i = 0; i < len;) {
-		size_t n = utf8_length(p + i, len - i);
+		size_t n = utf8_length(s + i, len - i);
 
 		if (n == 0) {
 			strbuf_adds(out, "\\ufffd");

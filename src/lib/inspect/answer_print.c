@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+#include "utf8.h"
 
 static void add_finding_json(struct json *j, const struct finding *f)
 {
@@ -224,13 +225,18 @@ void answer_add_nagios(const struct answer *a, struct strbuf *out)
 
 static void add_label_value(const char *s, struct strbuf *out)
 {
-	for (; *s; s++) {
-		if (*s == '\n')
+	size_t n;
+
+	for (; *s; s += n ? n : 1) {
+		n = utf8_length(s, strlen(s));
+		if (!n) /* the format is UTF-8; two names must stay two */
+			strbuf_addf(out, "\\\\x%02x", (unsigned char)*s);
+		else if (*s == '\n')
 			strbuf_adds(out, "\\n");
 		else if (*s == '"' || *s == '\\')
 			strbuf_addf(out, "\\%c", *s);
 		else
-			strbuf_addch(out, *s);
+			strbuf_add(out, s, n);
 	}
 }
 

@@ -78,6 +78,16 @@ static bool probe(struct inspector *in, struct error *err)
 	return true;
 }
 
+/* JSON and metrics are UTF-8, and so are the words of the command line. Not where the server would have to check
+ * (SQL_ASCII): a name that is none would make every answer fail. */
+static void ask_for_utf8(PGconn *pg)
+{
+	const char *server = PQparameterStatus(pg, "server_encoding"), *client = PQparameterStatus(pg, "client_encoding");
+
+	if (server && client && strcmp(server, "SQL_ASCII") != 0 && strcmp(client, "UTF8") != 0)
+		PQsetClientEncoding(pg, "UTF8"); /* MULE_INTERNAL stays as it is */
+}
+
 bool inspector_open(struct inspector *in, const struct pg_params *p, struct log *log, struct error *err)
 {
 	if (!in->statement_timeout)
@@ -85,6 +95,8 @@ bool inspector_open(struct inspector *in, const struct pg_params *p, struct log 
 	if (!in->lock_timeout)
 		in->lock_timeout = INSPECTOR_LOCK_TIMEOUT;
 	in->conn = pg_connect(p, log, err);
+	if (in->conn)
+		ask_for_utf8(in->conn->pg);
 	if (in->conn && probe(in, err))
 		return true;
 	inspector_close(in);

@@ -46,7 +46,7 @@ struct inspector {
 #define INSPECTOR_STATEMENT_TIMEOUT 30000
 #define INSPECTOR_LOCK_TIMEOUT      200
 
-/* Connects and probes. Errors as pg_connect(). */
+/* Connects and probes; what is asked and answered is UTF-8, unless the database is SQL_ASCII. Errors as pg_connect(). */
 bool inspector_open(struct inspector *in, const struct pg_params *p, struct log *log, struct error *err);
 void inspector_close(struct inspector *in);
 
