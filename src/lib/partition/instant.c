@@ -126,15 +126,14 @@ bool instant_parse(const char *text, int64_t *ret)
 static void format_time(int64_t us, struct strbuf *out)
 {
 	int64_t s = us / US_PER_SECOND, fraction = us % US_PER_SECOND;
-	char digits[16];
+	int width = 6;
 
 	strbuf_addf(out, " %02" PRId64 ":%02" PRId64 ":%02" PRId64, s / 3600, s / 60 % 60, s % 60);
 	if (!fraction)
 		return;
-	snprintf(digits, sizeof(digits), ".%06" PRId64, fraction);
-	for (size_t n = strlen(digits); digits[n - 1] == '0'; n--)
-		digits[n - 1] = '\0';
-	strbuf_adds(out, digits);
+	for (; fraction % 10 == 0; width--)
+		fraction /= 10;
+	strbuf_addf(out, ".%0*" PRId64, width, fraction);
 }
 
 void instant_format(int64_t us, enum key_kind kind, struct strbuf *out)
