@@ -314,6 +314,22 @@ def test_interrupted_detach_is_finished_by_the_next_run(detach, run, trades, how
     detach("trades_2025_02")
 
 
+def test_detach_that_somebody_else_began(detach, attach, trades):
+    """Its bounds are recorded before FINALIZE makes the catalog forget them."""
+    with trades.connect() as reader, trades.connect() as other:
+        reader.execute("BEGIN; SELECT count(*) FROM trades_2025_03; SELECT 1 FROM trades LIMIT 0")
+        other.execute("SET lock_timeout = '10ms'")
+        with pytest.raises(Exception, match="lock timeout"):
+            other.execute("ALTER TABLE trades DETACH PARTITION trades_2025_01 CONCURRENTLY")
+        reader.execute("ROLLBACK")
+    assert pending(trades) == ["trades_2025_01"]
+    before = comment(trades, "trades_2025_01")
+    detach("trades_2025_01")
+    assert pending(trades) == [] and "dbops.detached" in comment(trades, "trades_2025_01")
+    attach("trades_2025_01")
+    assert "trades_2025_01" in bounds(trades, "trades") and comment(trades, "trades_2025_01") == before
+
+
 def test_foreign_keys(detach, attach, server_db):
     """A row that refers to the partition forbids the detach before it begins; a key of the partition's own comes back with it."""
     server_db.sql("""CREATE TABLE users (id int PRIMARY KEY); INSERT INTO users VALUES (1);

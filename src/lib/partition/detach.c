@@ -173,13 +173,16 @@ static void add_record(struct detacher *d, struct plan_step *step)
 	plan_lock(s, LOCK_SHARE_UPDATE_EXCLUSIVE, d->p->oid, d->table_shown);
 }
 
-/* Committed before CONCURRENTLY begins: whatever happens then, what the table was is known. */
+/* Committed before CONCURRENTLY begins: whatever happens then, what the table was is known. What is pending is past the point where old
+ * transactions could be waited for. */
 static void add_record_step(struct detacher *d)
 {
 	struct plan_step *step = plan_add_step(d->plan, STEP_TRANSACTION, "record what %s is", d->table_shown);
 
-	step->oid = d->p->oid;
-	step->parent = d->parent->oid;
+	if (!d->p->detach_pending) {
+		step->oid = d->p->oid;
+		step->parent = d->parent->oid;
+	}
 	add_record(d, step);
 }
 
@@ -261,6 +264,22 @@ static bool refuse_pending(const struct partition *other, struct error *err)
 	return error_hint(err, "End it first: dbops partitions detach '%s'", name);
 }
 
+/* Somebody else may have begun it, without a record; FINALIZE would end what is known of the bounds. */
+static bool plan_pending(struct detacher *d, const struct detach_request *r, struct error *err)
+{
+	_cleanup_record_ struct detach_record before = { 0 };
+
+	if (!detach_record_load(d->c, d->p->oid, &before, err))
+		return false;
+	if (!before.bounds) {
+		if (!detach_record_make(d->c, d->p->oid, &d->record, err))
+			return false;
+		add_record_step(d);
+	}
+	add_concurrent(d, r);
+	return true;
+}
+
 static bool plan_one(struct detacher *d, const struct partition_model *m, const struct detach_request *r, struct error *err)
 {
 	const struct partition *def = partition_default(m, d->parent);
@@ -268,10 +287,8 @@ static bool plan_one(struct detacher *d, const struct partition_model *m, const 
 
 	if (!related_tables_load(d->c, d->parent->oid, &d->related, err))
 		return false;
-	if (d->p->detach_pending) {
-		add_concurrent(d, r);
-		return true;
-	}
+	if (d->p->detach_pending)
+		return plan_pending(d, r, err);
 	for (const struct partition *p = partition_next(m, d->parent, NULL); p; p = partition_next(m, d->parent, p))
 		if (p->detach_pending)
 			return refuse_pending(p, err);
