@@ -188,6 +188,15 @@ def test_branch_with_partitions_of_its_own(run, db, work):
     assert done["rows"] == 100 and not exists(db, "t_1") and not exists(db, "t_1_eu") and exists(db, "t")
 
 
+def test_branch_without_partitions(run, db, work):
+    """Nothing in it is nothing to compare, and no reason to fail for ever."""
+    db.sql("""CREATE TABLE b (at date, k int) PARTITION BY RANGE (at);
+        CREATE TABLE b_1 PARTITION OF b FOR VALUES FROM ('2025-01-01') TO ('2025-02-01') PARTITION BY LIST (k)""")
+    assert archive(run, db, "b_1", work / "cold", "--drop", "--yes").json["dropped"]
+    run("partitions", "restore", "-d", db, "b_1", "--from", work / "cold", "--attach", "--yes")
+    assert db.value("SELECT relispartition FROM pg_class WHERE relname = 'b_1'")
+
+
 def test_not_mistaken_for_a_backup(run, detached, work):
     """In a repository of backups: never 'latest', never pruned, no fresh backup for --max-age."""
     backup = run.json("backup", "-d", detached, "--dir", work / "cold")["id"]
