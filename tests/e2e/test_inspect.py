@@ -216,6 +216,16 @@ def test_metrics_are_what_prometheus_wants(dbops, db, cluster):
             assert lint.returncode == 0, f"{' '.join(words)}:\n{lint.stdout}{lint.stderr}"
 
 
+def test_serializable_by_default(dbops, db):
+    """A deferrable serializable transaction would wait for those of others before it reads anything."""
+    db.sql(f"ALTER DATABASE {db.name} SET default_transaction_isolation = 'serializable'; ALTER DATABASE {db.name} SET default_transaction_deferrable = on")
+    with db.connect() as c, c.transaction():
+        c.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE")
+        c.execute("SELECT count(*) FROM pg_class")
+        c.execute("SELECT pg_current_xact_id()")
+        assert dbops.json("connections", "-d", db.name, "--statement-timeout=3s")["completeness"] == "full"
+
+
 def test_other_encodings(dbops_for, own_cluster):
     """Names of a LATIN1 database are UTF-8 in JSON, SQL and metrics; where bytes have no encoding, metrics are UTF-8 still."""
     cluster = own_cluster()

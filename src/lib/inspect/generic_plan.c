@@ -66,7 +66,7 @@ static PGresult *explain_prepared(struct inspector *in, const char *text, struct
 static bool plan_in_transaction(struct inspector *in, const char *text, int64_t userid, const char *role, struct generic_plan *ret,
 	struct error *err)
 {
-	if (!pg_execf(in->conn, err, "BEGIN READ ONLY; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64,
+	if (!pg_execf(in->conn, err, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64,
 		    in->statement_timeout, in->lock_timeout) ||
 		!become(in, userid, role, &ret->as_role, err))
 		return false;

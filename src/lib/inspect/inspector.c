@@ -116,7 +116,7 @@ bool inspector_batch_as_is(struct inspector *in, const char *sql, PGresult **ret
 	_cleanup_strbuf_ struct strbuf all = STRBUF_INIT;
 
 	strbuf_addf(&all,
-		"BEGIN READ ONLY; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64
+		"BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64
 		"; SET LOCAL jit = off; SET LOCAL search_path = ''; SET LOCAL extra_float_digits = 1;\n"
 		"SET LOCAL DateStyle = ISO; SET LOCAL IntervalStyle = postgres; SET LOCAL bytea_output = hex;\n",
 		in->statement_timeout, in->lock_timeout);

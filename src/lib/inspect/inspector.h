@@ -2,7 +2,8 @@
  *
  * inspector.h - a session that looks and does no harm.
  *
- * Every question is one round trip: BEGIN READ ONLY, time limits and an empty search_path for this
+ * Every question is one round trip: BEGIN READ ONLY (READ COMMITTED, whatever the default is: a serializable one
+ * could wait for its snapshot, and fails on a standby), time limits and an empty search_path for this
  * transaction only, the statements, COMMIT. So nothing lasts in the session (any pooler will do), and
  * nothing waits long: lock_timeout ends what would hang behind an ACCESS EXCLUSIVE lock.
  * JIT compilation is off: the planner's estimates for catalogs and functions make it compile for seconds what runs in a millisecond.
