@@ -52,14 +52,16 @@ static void add_mean_finding(struct answer *a, const struct statement *s, enum s
 
 static void judge_means(struct look *look, const struct slow_rows *rows, const struct range *warning, const struct range *critical)
 {
+	enum severity worst = SEVERITY_OK;
 	size_t found = 0;
 
-	for (size_t i = 0; i < rows->statements.items.len && found < FEW && wants_findings(look->app); i++) {
+	for (size_t i = 0; i < rows->statements.items.len && wants_findings(look->app); i++) {
 		const struct statement *s = &rows->statements.items.items[i];
 		enum severity severity = severity_of(warning, critical, statement_mean(s));
 
-		if (severity == SEVERITY_OK)
+		if (severity == SEVERITY_OK || (found >= FEW && severity <= worst)) /* one that decides is never left out */
 			continue;
+		worst = severity > worst ? severity : worst;
 		add_mean_finding(look->answer, s, severity, rows->by == STATEMENT_BY_ROLE);
 		found++;
 	}

@@ -128,6 +128,15 @@ def test_the_extension_may_lag_behind_the_server(dbops_for, counting, version):
         assert (answer["reset_at"] is None) == (version in ("1.4", "1.7", "1.8"))
 
 
+def test_the_worst_decides_however_many_there_are(dbops_for, on_15):
+    """Findings are a hundred at most, and the critical one comes last in the order asked for."""
+    on_15.sql(";".join(f"SELECT {', '.join(['1'] * n)}" for n in range(1, 112)) + ";" + ";".join(f"SELECT {', '.join(['1'] * n)}" for n in range(1, 112)))
+    on_15.sql("SELECT pg_sleep(1.01)")
+    result = dbops_for(on_15.cluster)("slow-queries", "-d", on_15.name, "--check", "--order=calls", "--warning=@0:1000000", "--critical=1s",
+        "--format=json", expect=EXIT["critical"])
+    assert 100 <= len(json.loads(result.stdout)["findings"]) <= 102
+
+
 def test_limit_and_texts_of_the_top_alone(dbops_for, on_15):
     for n in range(30):
         on_15.sql("SELECT 1" + ", 1" * n)
