@@ -42,7 +42,8 @@ static const struct option slow_queries_options[] = {
 		.help = "with --live: leave out what runs for a shorter time"),
 	OPT_GROUP("Plan"),
 	OPT_STRING(struct slow_args, explain, .long_name = "explain", .metavar = "ID", .check = check_query_id,
-		.help = "print the generic plan of the statement with this query id; nothing is executed"),
+		.help = "print the generic plan of the statement with this query id, which is not executed; refused where planning could run "
+			"functions of other roles with this session's rights"),
 	OPT_GROUP("Thresholds"),
 	OPT_DURATION(struct slow_args, slow, .long_name = "slow", .metavar = "TIME", .fallback = "1s", .config_key = "slow_queries.slow",
 		.help = "calls of statements with such a mean time count as slow calls"),

@@ -235,6 +235,26 @@ def test_plan_as_the_role_with_its_row_security(dbops_for, on_any):
     on_any.sql("DROP OWNED BY anon; DROP ROLE anon")
 
 
+def test_planning_lends_nobody_its_rights(dbops_for, on_any):
+    """An immutable function runs while its call is planned, and what it calls can undo SET ROLE: then it is a superuser's."""
+    on_any.sql("CREATE ROLE evil LOGIN; CREATE SCHEMA evil AUTHORIZATION evil; CREATE TABLE witness (x int)")
+    try:
+        with on_any.connect() as c:
+            c.execute("SET ROLE evil")
+            c.execute("CREATE FUNCTION evil.g() RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF current_query() LIKE '%EXPLAIN%' THEN "
+                      "EXECUTE 'SET ROLE postgres'; RAISE 'I am % now', current_user; END IF; RETURN 1; END $$")
+            c.execute("CREATE FUNCTION evil.f() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN evil.g(); END $$")
+            c.execute("SELECT evil.f() AS bait")
+        query_id = entry(on_any, "SELECT evil.f() AS bait")
+        refused = explain(dbops_for, on_any, query_id, expect=EXIT["refused"])
+        assert "I am postgres" not in refused.stderr and "functions of other roles, such as evil.f of role evil" in refused.stderr
+        assert "-U 'evil'" in refused.stderr
+        own = dbops_for(on_any.cluster)("slow-queries", "-d", on_any.name, "-U", "evil", f"--explain={query_id}", expect=EXIT["permission"])
+        assert "cannot be planned" in own.stderr and "permission denied" in own.stderr
+    finally:
+        on_any.sql("DROP OWNED BY evil CASCADE; DROP ROLE evil")
+
+
 def test_plan_does_not_wait_behind_a_lock(dbops_for, on_15):
     on_15.sql("SELECT total FROM orders WHERE id = 7")
     query_id = entry(on_15, "SELECT total FROM orders WHERE id = $1")

@@ -2,6 +2,7 @@
 #include "generic_plan.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define PREPARED "dbops_explain"
 
@@ -30,6 +31,29 @@ static bool become(struct inspector *in, int64_t userid, const char *role, bool 
 	strbuf_adds(&sql, "SET LOCAL ROLE ");
 	pg_add_ident(&sql, role);
 	return pg_exec(in->conn, err, sql.buf);
+}
+
+/* The planner runs functions that are not volatile, and they can undo SET ROLE: a function of somebody else would have our
+ * rights. Those of superusers, and our own, have them anyway. */
+static bool runs_only_trusted_code(struct inspector *in, const char *role, struct error *err)
+{
+	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
+
+	if (!in->probe.is_superuser && strcmp(role, in->probe.session_user) == 0)
+		return true; /* it runs them all the time */
+
+	_cleanup_result_ PGresult *r = pg_query(in->conn, err,
+		"SELECT n.nspname, p.proname, o.rolname"
+		" FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace"
+		" LEFT JOIN pg_catalog.pg_roles o ON o.oid = p.proowner"
+		" WHERE p.provolatile <> 'v' AND o.rolsuper IS NOT TRUE AND o.rolname IS DISTINCT FROM session_user LIMIT 1", 0, NULL);
+
+	if (!r || !PQntuples(r))
+		return r;
+	pg_add_display_name(&name, pg_value(r, 0, 0), pg_value(r, 0, 1));
+	error_set(err, EXIT_REFUSED, "planning it could run functions of other roles, such as %s of role %s, with the rights of %s", name.buf,
+		pg_value(r, 0, 2), in->probe.session_user);
+	return error_hint(err, "The planner runs functions that are not volatile. Connect as the statement's role: -U '%s'", role);
 }
 
 /* "EXPLAIN EXECUTE dbops_explain(NULL, NULL)" */
@@ -68,7 +92,7 @@ static bool plan_in_transaction(struct inspector *in, const char *text, int64_t 
 {
 	if (!pg_execf(in->conn, err, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = %" PRId64 "; SET LOCAL lock_timeout = %" PRId64,
 		    in->statement_timeout, in->lock_timeout) ||
-		!become(in, userid, role, &ret->as_role, err))
+		!runs_only_trusted_code(in, role, err) || !become(in, userid, role, &ret->as_role, err))
 		return false;
 	ret->search_path = pg_query_value(in->conn, err, "SELECT pg_catalog.current_setting('search_path')");
 	if (!ret->search_path)
