@@ -72,7 +72,7 @@ void answer_metric(struct answer *a, const struct metric *m);
 /* Notes what could not be seen. grant NULL = nothing to grant. */
 void answer_gap(struct answer *a, bool decisive, const char *what, const char *reason, const char *grant);
 
-/* Marks findings that the configuration accepts; one whose time is over is a warning in the log of `problems`.
+/* Marks findings that the configuration accepts; a suppression whose time is over accepts nothing.
  * today is YYYY-MM-DD, UTC. A suppression that is wrong: EXIT_CONFIG. */
 bool answer_suppress(struct answer *a, const struct config *c, const char *today, struct error *err);
 
