@@ -416,7 +416,7 @@ complete -c dbops -n '__dbops_at dbops slow-queries' -l all-databases -d 'also s
 complete -c dbops -n '__dbops_at dbops slow-queries' -l nested -d 'also statements inside functions, whose time is in the calling statement\'s, too (pg_stat_statements.track = all)'
 complete -c dbops -n '__dbops_at dbops slow-queries' -l live -d 'show statements and transactions that run now, oldest first, instead of counted ones'
 complete -c dbops -n '__dbops_at dbops slow-queries' -l min-duration -x -d 'with --live: leave out what runs for a shorter time'
-complete -c dbops -n '__dbops_at dbops slow-queries' -l explain -x -d 'print the generic plan of the statement with this query id; nothing is executed'
+complete -c dbops -n '__dbops_at dbops slow-queries' -l explain -x -d 'print the generic plan of the statement with this query id, which is not executed; refused where planning could run functions of other roles with this session\'s rights'
 complete -c dbops -n '__dbops_at dbops slow-queries' -l slow -x -d 'calls of statements with such a mean time count as slow calls'
 complete -c dbops -n '__dbops_at dbops slow-queries' -l warning -x -d 'mean time of a statement for which the check is WARNING'
 complete -c dbops -n '__dbops_at dbops slow-queries' -l critical -x -d 'mean time of a statement for which the check is CRITICAL'
