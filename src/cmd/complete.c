@@ -7,30 +7,71 @@
 
 #include <signal.h>
 #include "commands.h"
+#include "pg.h"
 #include "repository.h"
 
 #define PATIENCE_SECONDS 2
 
-static bool list_profiles(struct app *app, struct strvec *out)
+static bool list_profiles(struct app *app, const char *prefix, struct strvec *out)
 {
+	(void)prefix;
 	config_profile_names(app->config, out);
 	return true;
 }
 
-static bool list_remotes(struct app *app, struct strvec *out)
+static bool list_remotes(struct app *app, const char *prefix, struct strvec *out)
 {
+	(void)prefix;
 	config_remote_names(app->config, out);
 	return true;
+}
+
+static bool list_backups(struct app *app, const char *prefix, struct strvec *out)
+{
+	(void)prefix;
+	return complete_backups(app, out);
+}
+
+/* Without the schema where it may be left out, until one is typed. Names that need quotes are left out: shells would take the quotes
+ * away. */
+static const char tables_sql[] =
+	"SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) AND pg_catalog.strpos($1, '.') = 0 THEN c.relname::text"
+	" ELSE n.nspname || '.' || c.relname END AS name"
+	" FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+	" WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+	" AND c.relname = pg_catalog.quote_ident(c.relname) AND n.nspname = pg_catalog.quote_ident(n.nspname)"
+	" AND ((pg_catalog.pg_table_is_visible(c.oid) AND pg_catalog.starts_with(c.relname, $1))"
+	"  OR pg_catalog.starts_with(n.nspname || '.' || c.relname, $1)) ORDER BY c.relispartition, name LIMIT 1000";
+
+static bool list_tables(struct app *app, const char *prefix, struct strvec *out)
+{
+	const struct pg_params p = {
+		.dbname = app->dbname,
+		.host = app->host,
+		.port = app->port,
+		.user = app->user,
+		.no_password = true,
+		.application_name = "dbops complete",
+		.cancel = app->cancel,
+	};
+	_cleanup_error_ struct error ignored = ERROR_INIT;
+	_cleanup_conn_ struct pg_conn *c = pg_connect(&p, &app->log, &ignored);
+	_cleanup_result_ PGresult *r = c ? pg_query(c, &ignored, tables_sql, 1, &prefix) : NULL;
+
+	for (int i = 0; r && i < PQntuples(r); i++)
+		strvec_push(out, pg_value(r, i, 0));
+	return r != NULL;
 }
 
 /* Who knows the live values of a kind. */
 static const struct completer {
 	enum completion kind;
-	bool (*list)(struct app *app, struct strvec *out);
+	bool (*list)(struct app *app, const char *prefix, struct strvec *out);
 } completers[] = {
 	{ COMPLETE_PROFILE, list_profiles },
 	{ COMPLETE_REMOTE, list_remotes },
-	{ COMPLETE_BACKUP, complete_backups },
+	{ COMPLETE_BACKUP, list_backups },
+	{ COMPLETE_TABLE, list_tables },
 };
 
 static const struct operand operands[] = {
@@ -38,7 +79,7 @@ static const struct operand operands[] = {
 	{ .name = NULL },
 };
 
-/* A storage that does not answer must not hang the user's shell: main's handler asks to stop. */
+/* A storage or a server that does not answer must not hang the user's shell: main's handler asks to stop. */
 static void give_up(int signal)
 {
 	(void)signal;
@@ -60,7 +101,7 @@ static void add_live_values(struct app *app, const struct cursor *c, struct strv
 
 	for (size_t i = 0; i < sizeof(completers) / sizeof(completers[0]); i++)
 		if (completers[i].kind == cursor_kind(c))
-			completers[i].list(app, &all);
+			completers[i].list(app, c->prefix, &all);
 	for (size_t i = 0; i < all.len; i++)
 		if (strncmp(all.items[i], c->prefix, strlen(c->prefix)) == 0)
 			strvec_pushf(out, "%s%s", c->before ? c->before : "", all.items[i]);
@@ -68,9 +109,10 @@ static void add_live_values(struct app *app, const struct cursor *c, struct strv
 
 static bool needs_live_values(const struct cursor *c)
 {
-	enum completion kind = cursor_kind(c);
-
-	return kind == COMPLETE_PROFILE || kind == COMPLETE_REMOTE || kind == COMPLETE_BACKUP;
+	for (size_t i = 0; i < sizeof(completers) / sizeof(completers[0]); i++)
+		if (completers[i].kind == cursor_kind(c))
+			return true;
+	return false;
 }
 
 static bool run(struct app *app, const void *args, struct error *err)

@@ -631,6 +631,13 @@ def test_completion_gives_up_on_a_silent_storage(silent_server, folder):
     assert not result.stderr
 
 
+def test_completion_gives_up_on_a_silent_server(silent_server, folder):
+    start = time.monotonic()
+    result = dbops("complete", "--", "partitions", "list", "-d", f"host=127.0.0.1 port={silent_server.getsockname()[1]} connect_timeout=60", "", cwd=folder)
+    assert time.monotonic() - start < 10
+    assert not result.stderr and not result.stdout
+
+
 def test_json_log(folder):
     result = dbops("config", "show", "--log-format=json", cwd=folder)
     event = json.loads(result.stderr)

@@ -147,3 +147,14 @@ def test_table_format_and_errors(run, server_db):
     empty = run("partitions", "list", "-d", server_db)
     assert "there is no partitioned table" in empty.stderr
     assert run.json("partitions", "list", "-d", server_db)["partitions"] == []
+
+
+def test_completion_of_tables(dbops, db):
+    """As they may be typed: without a schema where it is on the search_path, and none that a shell would take the quotes from."""
+    db.sql("""CREATE TABLE trades (at date) PARTITION BY RANGE (at); CREATE TABLE trades_1 PARTITION OF trades FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
+        CREATE SCHEMA a; CREATE TABLE a.trades (x int); CREATE TABLE "Trades" (x int); CREATE VIEW trades_v AS SELECT 1""")
+    for typed, found in (("tr", ["trades", "trades_1"]), ("a.", ["a.trades"]), ("public.trades", ["public.trades", "public.trades_1"]), ("%", []), ("'", [])):
+        assert dbops("complete", "--", "partitions", "list", "-d", db, typed).stdout.split() == found, typed
+    assert dbops("complete", "--", "partitions", "attach", "-d", db, "--parent", "trades_").stdout.split() == ["trades_1"]
+    nothing = dbops("complete", "--", "partitions", "list", "-d", "no_such_database", "")
+    assert not nothing.stdout and not nothing.stderr

@@ -44,7 +44,7 @@ static const struct option options[] = {
 #undef A
 
 static const struct operand operands[] = {
-	{ "PARTITION", "a partition, or a table that was one, as SQL names it", 1, 1, COMPLETE_NONE },
+	{ "PARTITION", "a partition, or a table that was one, as SQL names it", 1, 1, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

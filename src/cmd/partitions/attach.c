@@ -14,7 +14,7 @@ struct attach_args {
 };
 
 static const struct option options[] = {
-	OPT_STRING(struct attach_args, parent, .long_name = "parent", .metavar = "TABLE",
+	OPT_STRING(struct attach_args, parent, .long_name = "parent", .metavar = "TABLE", .complete = COMPLETE_TABLE,
 		.help = "the partitioned table; without it the one that the last detach recorded"),
 	OPT_STRING(struct attach_args, bounds, .long_name = "bounds", .metavar = "BOUNDS",
 		.help = "as list shows them: FROM ('2025-01-01') TO ('2025-02-01'), IN ('a'), DEFAULT; times are in UTC; without it those recorded"),
@@ -27,7 +27,7 @@ static const struct option options[] = {
 };
 
 static const struct operand operands[] = {
-	{ "TABLE", "the table to attach, as SQL names it", 1, 1, COMPLETE_NONE },
+	{ "TABLE", "the table to attach, as SQL names it", 1, 1, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -23,7 +23,7 @@ static const struct option options[] = {
 };
 
 static const struct operand operands[] = {
-	{ "TABLE", "a partitioned table as SQL names it; without one all of the database", 0, 0, COMPLETE_NONE },
+	{ "TABLE", "a partitioned table as SQL names it; without one all of the database", 0, 0, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -31,7 +31,7 @@ static const struct option options[] = {
 };
 
 static const struct operand operands[] = {
-	{ "TABLE", "an ordinary table, as SQL names it", 1, 1, COMPLETE_NONE },
+	{ "TABLE", "an ordinary table, as SQL names it", 1, 1, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -46,7 +46,7 @@ static const struct option options[] = {
 };
 
 static const struct operand operands[] = {
-	{ "TABLE", "the partitioned table, as SQL names it", 1, 1, COMPLETE_NONE },
+	{ "TABLE", "the partitioned table, as SQL names it", 1, 1, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -32,7 +32,7 @@ static const struct option options[] = {
 };
 
 static const struct operand operands[] = {
-	{ "TABLE", "a partition, or with --older-than or --before the partitioned table", 1, 0, COMPLETE_NONE },
+	{ "TABLE", "a partition, or with --older-than or --before the partitioned table", 1, 0, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -3,7 +3,7 @@
 #include "partitions.h"
 
 static const struct operand operands[] = {
-	{ "TABLE", "a partitioned table as SQL names it; without it all of the database", 0, 1, COMPLETE_NONE },
+	{ "TABLE", "a partitioned table as SQL names it; without it all of the database", 0, 1, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -12,6 +12,7 @@
 #define A struct maintain_args
 static const struct option options[] = {
 	OPT_STRING(A, policies, .long_name = "policies", .metavar = "TABLE", .config_key = "partitions.policies",
+		.complete = COMPLETE_TABLE,
 		.help = "a table of policies, too: table_name, retention_days and, if there, archive_enabled, last_archived_at"),
 	OPT_STRING(A, to, .long_name = "to", .metavar = "DIR|s3://…", .config_key = "partitions.archive_to", .complete = COMPLETE_DIR,
 		.help = "where archives go of policies that do not say it"),

@@ -39,7 +39,7 @@ static const struct option options[] = {
 #undef A
 
 static const struct operand operands[] = {
-	{ "TABLE", "a table as SQL names it", 1, 1, COMPLETE_NONE },
+	{ "TABLE", "a table as SQL names it", 1, 1, COMPLETE_TABLE },
 	{ .name = NULL },
 };
 

@@ -22,7 +22,7 @@ static const char *const cell_types[] = {
 static const char *const completions[] = {
 	[COMPLETE_NONE] = "none",       [COMPLETE_FILE] = "file",       [COMPLETE_DIR] = "directory",
 	[COMPLETE_PROFILE] = "profile", [COMPLETE_REMOTE] = "remote",   [COMPLETE_BACKUP] = "backup",
-	[COMPLETE_COMMAND] = "command", [COMPLETE_CHOICES] = "choices",
+	[COMPLETE_COMMAND] = "command", [COMPLETE_CHOICES] = "choices", [COMPLETE_TABLE] = "table",
 };
 
 static void add_choices(struct json *j, const char *const *choices)

@@ -36,6 +36,7 @@ enum completion {
 	COMPLETE_PROFILE, /* profiles of the config */
 	COMPLETE_REMOTE,  /* remotes of the config */
 	COMPLETE_BACKUP,  /* backup ids in the repository */
+	COMPLETE_TABLE,   /* tables and partitions of the database */
 	COMPLETE_COMMAND, /* command names (dbops help …) */
 	COMPLETE_CHOICES, /* operand's or option's choices */
 };
