@@ -703,7 +703,7 @@ complete -c dbops -n '__dbops_at dbops partitions create' -s '?' -l help -d 'pri
 
 # dbops partitions attach
 complete -c dbops -n '__dbops_at dbops partitions attach' -a '(__dbops_values)'
-complete -c dbops -n '__dbops_at dbops partitions attach' -l parent -x -d 'the partitioned table; without it the one that the last detach recorded'
+complete -c dbops -n '__dbops_at dbops partitions attach' -l parent -x -a '(__dbops_values)' -d 'the partitioned table; without it the one that the last detach recorded'
 complete -c dbops -n '__dbops_at dbops partitions attach' -l bounds -x -d 'as list shows them: FROM (\'2025-01-01\') TO (\'2025-02-01\'), IN (\'a\'), DEFAULT; times are in UTC; without it those recorded'
 complete -c dbops -n '__dbops_at dbops partitions attach' -l allow-scan -d 'let the server read the table while nobody else can, if nothing proves its rows'
 complete -c dbops -n '__dbops_at dbops partitions attach' -l max-scan -x -d 'longest time that reading a DEFAULT partition may keep its readers waiting'
@@ -878,7 +878,7 @@ complete -c dbops -n '__dbops_at dbops partitions purge' -l color -x -a 'auto al
 complete -c dbops -n '__dbops_at dbops partitions purge' -s '?' -l help -d 'print help and exit'
 
 # dbops partitions maintain
-complete -c dbops -n '__dbops_at dbops partitions maintain' -l policies -x -d 'a table of policies, too: table_name, retention_days and, if there, archive_enabled, last_archived_at'
+complete -c dbops -n '__dbops_at dbops partitions maintain' -l policies -x -a '(__dbops_values)' -d 'a table of policies, too: table_name, retention_days and, if there, archive_enabled, last_archived_at'
 complete -c dbops -n '__dbops_at dbops partitions maintain' -l to -x -a '(__fish_complete_directories)' -d 'where archives go of policies that do not say it'
 complete -c dbops -n '__dbops_at dbops partitions maintain' -l no-check -d 'do not look at the tables\' headroom and state afterwards'
 complete -c dbops -n '__dbops_at dbops partitions maintain' -l allow-plain -d 'where DETACH CONCURRENTLY is impossible (a DEFAULT partition), detach under ACCESS EXCLUSIVE'
