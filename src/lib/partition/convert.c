@@ -74,26 +74,6 @@ static bool choose_name(struct convert *v, struct error *err)
 	return error_hint(err, "Give another one with --partition.");
 }
 
-static enum key_kind kind_of(int64_t type)
-{
-	switch (type) { /* src/include/catalog/pg_type.dat */
-	case 1082:
-		return KEY_DATE;
-	case 1114:
-		return KEY_TIMESTAMP;
-	case 1184:
-		return KEY_TIMESTAMPTZ;
-	case 20:
-	case 21:
-	case 23:
-		return KEY_INTEGER;
-	case 2950:
-		return KEY_UUID;
-	default:
-		return KEY_OTHER;
-	}
-}
-
 static bool load_key(struct convert *v, struct error *err)
 {
 	_cleanup_strbuf_ struct strbuf name = STRBUF_INIT;
@@ -111,7 +91,7 @@ static bool load_key(struct convert *v, struct error *err)
 		return error_set(err, EXIT_USAGE, "column '%s' is generated, and a partition key cannot be", v->request->key);
 	v->key_number = (int16_t)pg_int(r, 0, 0);
 	v->key_not_null = pg_bool(r, 0, 1);
-	v->kind = kind_of(pg_int(r, 0, 3));
+	v->kind = key_kind_of_type(pg_int(r, 0, 3));
 	v->key_type = xstrdup(pg_value(r, 0, 4));
 	pg_add_ident(&name, v->request->key);
 	v->key_sql = strbuf_detach(&name);

@@ -123,6 +123,26 @@ bool instant_parse(const char *text, int64_t *ret)
 	return true;
 }
 
+enum key_kind key_kind_of_type(int64_t oid)
+{
+	switch (oid) { /* src/include/catalog/pg_type.dat */
+	case 1082:
+		return KEY_DATE;
+	case 1114:
+		return KEY_TIMESTAMP;
+	case 1184:
+		return KEY_TIMESTAMPTZ;
+	case 20:
+	case 21:
+	case 23:
+		return KEY_INTEGER;
+	case 2950:
+		return KEY_UUID;
+	default:
+		return KEY_OTHER;
+	}
+}
+
 static void format_time(int64_t us, struct strbuf *out)
 {
 	int64_t s = us / US_PER_SECOND, fraction = us % US_PER_SECOND;

@@ -25,6 +25,9 @@ enum key_kind {
 	KEY_UUID,        /* a time if the values are version 7 (RFC 9562, section 5.7) */
 };
 
+/* The kind of a type, by its OID (src/include/catalog/pg_type.dat: built-in types keep theirs). */
+enum key_kind key_kind_of_type(int64_t oid);
+
 /* Unit of an integer key that counts from 1970-01-01 UTC. */
 enum epoch_unit { EPOCH_NONE, EPOCH_SECONDS, EPOCH_MILLISECONDS, EPOCH_MICROSECONDS, EPOCH_NANOSECONDS };
 

@@ -158,26 +158,6 @@ static void index_release(struct index *x)
 	free(x->items);
 }
 
-static enum key_kind kind_of_type(int64_t oid)
-{
-	switch (oid) { /* src/include/catalog/pg_type.dat */
-	case 1082:
-		return KEY_DATE;
-	case 1114:
-		return KEY_TIMESTAMP;
-	case 1184:
-		return KEY_TIMESTAMPTZ;
-	case 20:
-	case 21:
-	case 23:
-		return KEY_INTEGER;
-	case 2950:
-		return KEY_UUID;
-	default:
-		return KEY_OTHER;
-	}
-}
-
 /* "{1,2,3}" of the partitions that wanted() accepts; NULL = all. */
 static char *oid_array(const struct partition_model *m, bool (*wanted)(const struct partition *p))
 {
@@ -232,7 +212,7 @@ static bool load_keys(struct pg_conn *c, const struct partition_model *m, const 
 			*vec_push(&p->key.columns) = (struct key_column){
 				.name = PQgetisnull(r, i, 1) ? NULL : xstrdup(pg_value(r, i, 1)),
 				.type = xstrdup(pg_value(r, i, 3)),
-				.kind = kind_of_type(pg_int(r, i, 2)),
+				.kind = key_kind_of_type(pg_int(r, i, 2)),
 			};
 	}
 	for (size_t i = 0; i < m->len; i++)
