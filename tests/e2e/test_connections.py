@@ -307,7 +307,7 @@ def test_pgbouncer_pools_waits_and_real_clients(pooled):
         wait_until(lambda: "connections.pool_wait" in {f["id"] for f in pool()[0]["findings"]}, "the wait to be long enough")
         result = dbops("connections", "-d", db.name, "--pgbouncer", console, "--check", "--pool-wait-critical=0", "--format=nagios",
                        expect=EXIT["critical"])
-        assert f"pool {db.name}/postgres: 1 clients wait" in result.stdout and "'pool_wait'=" in result.stdout
+        assert f"pool {db.name}/postgres: 1 client waits" in result.stdout and "'pool_wait'=" in result.stdout
 
         listed = dbops.json("connections", "-d", db.name, "--by=session", "--pgbouncer", console)["connections"]
         # which client a pooled backend works for, as the clients themselves see it

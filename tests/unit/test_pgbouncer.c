@@ -164,10 +164,36 @@ static void test_rates(void **state)
 	assert_true(isnan(connections_rates(&now, &old, &new, "reset").established));
 }
 
+static void check_wait(struct bouncer_pool pool, const char *message, const char *evidence)
+{
+	_cleanup_answer_ struct answer a = { .name = "connections" };
+	struct bouncer b = { .max_client_conn = -1 };
+	struct range warning, critical, never = { 0 };
+
+	assert_true(range_parse("1s", UNIT_SECONDS, &warning, NULL));
+	assert_true(range_parse("1h", UNIT_SECONDS, &critical, NULL));
+	*vec_push(&b.pools) = pool;
+	bouncer_judge(&b, &warning, &critical, &never, &never, &a);
+	assert_int_equal(a.findings.len, 1);
+	assert_string_equal(a.findings.items[0].message, message);
+	assert_non_null(strstr(a.findings.items[0].evidence, evidence));
+	vec_release(&b.pools);
+}
+
+/* In words for people, and without a size that is not known. */
+static void test_wait(void **state)
+{
+	(void)state;
+	check_wait((struct bouncer_pool){ .database = "d", .user = "u", .clients_waiting = 2, .servers_active = 5, .size = 6, .max_wait = 1234 },
+		"2 clients wait for a server connection, the first for 20 min 34 s; 5 of 6 are busy", "\"pool_size\":6");
+	check_wait((struct bouncer_pool){ .database = "d", .user = "u", .clients_waiting = 1, .servers_active = 1, .size = -1, .max_wait = 2 },
+		"1 client waits for a server connection, the first for 2.00 s; 1 is busy", "\"pool_size\":null");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_old_release),
+		cmocka_unit_test(test_wait), cmocka_unit_test(test_old_release),
 		cmocka_unit_test(test_new_release),
 		cmocka_unit_test(test_pool_sizes_of_users),
 		cmocka_unit_test(test_timeouts),

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "clock.h"
 
 enum { POOLS, DATABASES, CONFIG, CLIENTS, SERVERS, USERS };
 
@@ -207,19 +208,28 @@ static void add_wait_finding(const struct bouncer_pool *p, enum severity severit
 	_cleanup_strbuf_ struct strbuf evidence = STRBUF_INIT;
 	struct json j = JSON_INIT(&evidence, 0);
 	autofree char *object = xasprintf("pool %s/%s", p->database, p->user);
-	autofree char *message = xasprintf("%" PRId64 " clients wait for a server connection, the first for %.3g s; %" PRId64 " of %" PRId64
-					   " are busy", p->clients_waiting, p->max_wait, p->servers_active, p->size);
+	_cleanup_strbuf_ struct strbuf message = STRBUF_INIT;
 
+	strbuf_addf(&message, "%" PRId64 " client%s for a server connection, the first for ", p->clients_waiting,
+		p->clients_waiting == 1 ? " waits" : "s wait");
+	duration_format(p->max_wait, &message);
+	strbuf_addf(&message, "; %" PRId64, p->servers_active);
+	if (p->size >= 0)
+		strbuf_addf(&message, " of %" PRId64, p->size);
+	strbuf_adds(&message, p->servers_active == 1 ? " is busy" : " are busy");
 	jsonw_object_begin(&j, NULL);
 	jsonw_int(&j, "clients_waiting", p->clients_waiting);
 	jsonw_seconds(&j, "max_wait_seconds", p->max_wait);
 	jsonw_int(&j, "servers_active", p->servers_active);
 	jsonw_int(&j, "servers_idle", p->servers_idle);
-	jsonw_int(&j, "pool_size", p->size);
+	if (p->size >= 0)
+		jsonw_int(&j, "pool_size", p->size);
+	else
+		jsonw_null(&j, "pool_size");
 	jsonw_bool(&j, "saturated", bouncer_is_saturated(p));
 	jsonw_object_end(&j);
-	answer_finding(a, &(struct finding){ .id = "connections.pool_wait", .severity = severity, .object = object, .message = message,
-			       .evidence = evidence.buf });
+	answer_finding(a, &(struct finding){ .id = "connections.pool_wait", .severity = severity, .object = object,
+			       .message = message.buf, .evidence = evidence.buf });
 }
 
 static void add_pool_metrics(const struct bouncer_pool *p, struct answer *a)
