@@ -110,7 +110,7 @@ def test_age_of_other_keys(detach, server_db):
     detach("n", "--before", "10")
     assert [list(bounds(server_db, t)) for t in "edn"] == [["e_2"], ["d_2"], ["n_2"]]
     for words in (["e", "--older-than", "1 day"], ["n", "--older-than", "1 day"], ["l", "--older-than", "1 day"], ["n", "--before", "soon"], ["d", "--older-than", "-1 day"],
-                  ["d", "--older-than", "soon"], ["d", "--before", "2030-01-01", "--now", NOW], ["d", "--before", "2025-01-01", "--older-than", "1 day"]):
+                  ["d", "--older-than", "soon"], ["d", "--before", "2030-01-01", "--now", NOW], ["d", "--before", "infinity"], ["d", "--before", "-infinity"], ["d", "--before", "2025-01-01", "--older-than", "1 day"]):
         detach(*words, expect=EXIT["usage"])
 
 
@@ -143,8 +143,9 @@ def test_names(detach, attach, server_db, name):
     parent, child = (f"{quoted(name)}.{quoted(n)}" for n in (name, "p" + name[1:]))
     server_db.sql(f"INSERT INTO {parent} VALUES (NULL), ('it''s'), (E'a\\\\b\\nc'); COMMENT ON TABLE {child} IS 'dbops.detached {{nonsense'")
     before = bounds(server_db, parent)
-    detach(child)
+    done = detach(child)
     assert bounds(server_db, parent) == {}
+    assert all(line.startswith(("dbops", " ", "locks", "note")) for line in done.stderr.splitlines()), "a name has made lines of its own"
     attach(child)
     assert bounds(server_db, parent) == before and comment(server_db, child) == "dbops.detached {nonsense"
 

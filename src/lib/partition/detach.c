@@ -43,7 +43,8 @@ static bool find_cutoff(struct pg_conn *c, enum key_kind kind, const struct cuto
 		" pg_catalog.timezone($1, coalesce($2::timestamptz, pg_catalog.now())) - $4::interval) AS l) s",
 		5, (const char *[]){ r->timezone, r->now, r->before, r->older_than, local ? "true" : "false" });
 
-	if (!q && strncmp(failed.sqlstate, "22", 2) == 0)
+	/* 0A000: "cannot convert infinity to bigint" */
+	if (!q && (strncmp(failed.sqlstate, "22", 2) == 0 || strcmp(failed.sqlstate, "0A000") == 0))
 		return error_set(err, EXIT_USAGE, "%s", failed.message);
 	if (!q)
 		return error_move(err, &failed);

@@ -46,6 +46,9 @@ struct plan_step *plan_add_step(struct partition_plan *p, enum step_kind kind, c
 	va_start(ap, title_fmt);
 	s->title = xvasprintf(title_fmt, ap);
 	va_end(ap);
+	/* it becomes a line of a log, and names may have newlines */
+	for (char *at = s->title; (at = strpbrk(at, "\r\n")) != NULL; at++)
+		*at = ' ';
 	return s;
 }
 
