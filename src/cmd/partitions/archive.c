@@ -201,7 +201,8 @@ const struct command partitions_archive_command = {
 		  "--drop the partition is then detached (CONCURRENTLY, see 'dbops partitions detach') and locked against writers, every row "
 		  "is read once more and compared with the archive, and the table is dropped in the same transaction, never with "
 		  "CASCADE. A row that was written in between, a row that this role cannot see, an upload that is not whole: each ends "
-		  "with a non-zero status, and the table stays, attached as before. What was dropped stands in the ledger.\n\n"
+		  "with a non-zero status, and the table stays, attached as before. What was dropped stands in the ledger. In the script of "
+		  "--sql the comparison and the drop are comments, because psql would drop without comparing.\n\n"
 		  "With --as csv.gz the rows, and nothing else, become one gzipped CSV file with a header, as COPY writes it, below "
 		  "DATABASE/csv, with columns, types and hashes in a JSON file beside it. 'dbops partitions restore' does not read it.",
 	.options = options,
