@@ -228,6 +228,9 @@ def test_locked(audit, place):
     with psycopg.connect(place.conninfo) as holder:
         holder.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
         answer = audit("--lock-timeout=10s", timeout=9)
+        blind = audit("--only=redundant")
+        assert blind["indexes"] == [] and blind["status"] == "unknown", "what could not be compared is not fine"
+        assert audit("--only=foreign-key")["status"] == "ok"
     rows = found(answer)
     assert set(free) == {"b", "e2"} and set(rows) == {"b"}
     assert (rows["b"]["size"], rows["b"]["size_estimated"], rows["b"]["fix"]) == (free["b"]["size"], True, None)

@@ -208,7 +208,8 @@ static void note_locked(const struct audit *a, struct answer *answer)
 
 	autofree char *what = xasprintf("%zu index%s with expressions or conditions", n, n == 1 ? "" : "es");
 
-	answer_gap(answer, false, what, "somebody holds the table ACCESS EXCLUSIVE, so they could not be compared", NULL);
+	answer_gap(answer, is_asked_for(a, INDEX_DUPLICATE) || is_asked_for(a, INDEX_REDUNDANT), what,
+		"somebody holds the table ACCESS EXCLUSIVE, so they could not be compared", NULL);
 }
 
 static void note_no_verdict(const struct audit *a, struct answer *answer)
@@ -278,8 +279,8 @@ static void note_no_estimate(const struct look *look, const struct audit *a)
 	strbuf_adds(&grant, "GRANT pg_read_all_data TO ");
 	pg_add_ident(&grant, p->current_user);
 	strbuf_addch(&grant, ';');
-	if (a->args->exact)
-		answer_gap(look->answer, false, what, "a lock or --statement-timeout stood in the way of reading them", NULL);
+	if (a->args->exact) /* an estimate is information only: nothing is decided by it */
+		answer_gap(look->answer, true, what, "a lock or --statement-timeout stood in the way of reading them", NULL);
 	else if (p->reads_data)
 		answer_gap(look->answer, false, what, "their tables have no recent statistics; ANALYZE them", NULL);
 	else
