@@ -251,10 +251,10 @@ static void clear_screen(struct app *app)
 static void print_clock(struct app *app)
 {
 	_cleanup_strbuf_ struct strbuf text = STRBUF_INIT;
+	autofree char *path = parsed_path(&app->parsed);
 
 	clock_format_utc(clock_now_us(), false, &text);
-	fprintf(app->report.out, "%s  every %.10g s: dbops %s\n\n", text.buf, (double)app->watch / 1000,
-		app->command->name);
+	fprintf(app->report.out, "%s  every %.10g s: %s\n\n", text.buf, (double)app->watch / 1000, path);
 }
 
 /* After a failure: a lost session is opened again, later and later; true = try again. */

@@ -186,14 +186,16 @@ def test_a_narrow_terminal_gets_one_block_a_row(dbops, db, cluster):
     assert "\033[" in text and not re.search(r"^WHAT +\S+\r$", text, re.M), text
 
 
-def test_watch_redraws_a_terminal(dbops, db):
-    process, master = on_terminal(dbops, 120, "connections", "-d", db.name, "--watch=500ms", env={"TERM": "xterm"})
+@pytest.mark.parametrize("words", [["connections"], ["indexes", "audit"]], ids=" ".join)
+def test_watch_redraws_a_terminal(dbops, db, words):
+    process, master = on_terminal(dbops, 120, *words, "-d", db.name, "--watch=500ms", env={"TERM": "xterm"})
     text = b""
     while text.count(b"\033[H\033[2J") < 3:
         text += os.read(master, 65536)
     process.send_signal(signal.SIGINT)
     read_all(master)
     assert process.wait() == EXIT["interrupted"]
+    assert f"every 0.5 s: dbops {' '.join(words)}\r\n".encode() in text
 
 
 def inspections(dbops):

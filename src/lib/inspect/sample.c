@@ -204,7 +204,7 @@ bool sample_read(struct sample *ret, const char *command, const char *const *cou
 	if (ok)
 		read_document(ret, d);
 	else
-		error_set(err, EXIT_USAGE, "'%s' is not a sample of 'dbops %s'", path, command);
+		error_set(err, EXIT_USAGE, "'%s' is not a sample of %s", path, command);
 	json_decref(d);
-	return ok || error_hint(err, "Write one with 'dbops %s --save FILE'.", command);
+	return ok || error_hint(err, "Write one with the same command and --save FILE.");
 }
