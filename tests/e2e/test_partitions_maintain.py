@@ -127,6 +127,18 @@ def test_hold(run, trades):
     assert "case 7" in done[1]["message"] and len(partitions(trades)) == 4
 
 
+def test_hold_that_fits_nothing(run, trades):
+    """A name that is wrong by a letter holds nothing, so that is said; a hold of another database is none here."""
+    hold = {"table": "public.trade", "reason": "case 7"}
+    configure(run, json.dumps({**json.loads(policy()), "holds": {"typo": hold, "elsewhere": {**hold, "database": "other"},
+        "over": {**hold, "until": "2020-01-01"}, "other": {"table": "public.trades", "reason": "x", "database": "other"}}}))
+    done = maintain(run, trades, "--yes")
+    assert "hold 'typo'" in done.stderr and done.stderr.count("hold '") == 1 and {i[3] for i in items(done)} == {"done"}
+    configure(run, json.dumps({**json.loads(policy(keep="1 month")), "holds": {"here": {"table": "trades", "reason": "x", "database": trades.name}}}))
+    done = maintain(run, trades, "--yes")
+    assert "fits" not in done.stderr and {i[3] for i in items(done)} == {"held"}
+
+
 def test_hold_of_rows_and_purge(run, server_db):
     """Held rows stay, the others of the table go."""
     server_db.sql("CREATE TABLE pos (id int, gone timestamptz); INSERT INTO pos SELECT g, '2020-01-01' FROM generate_series(1, 10) g")

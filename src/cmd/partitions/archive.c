@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "destination.h"
+#include "hold.h"
 #include "remove.h"
 #include "xalloc.h"
 
@@ -160,7 +161,8 @@ static bool agree(struct app *app, const struct archive_args *a, struct removal 
 
 	if (!a->drop)
 		return !app->dry_run || show_copy(app, r->subject, storage, err);
-	if (!change_lock(app, r->c, &a->change, r->subject->oid, &t, err) || !removal_plan(r, COMMAND, &t, to, err))
+	if (!hold_warn_of_unmatched(r->c, app->config, &app->log, err) || !change_lock(app, r->c, &a->change, r->subject->oid, &t, err) ||
+		 !removal_plan(r, COMMAND, &t, to, err))
 		return false;
 	strvec_pushf(&r->plan.notes, "before the first step %s is exported to %s, read back and proven", r->subject->shown, storage->url);
 	return removal_agree(r, err);

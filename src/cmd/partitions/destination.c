@@ -73,7 +73,7 @@ static bool add_former_parent(struct pg_conn *c, const struct archive_subject *s
 
 bool check_holds(struct app *app, struct pg_conn *c, const struct archive_subject *s, struct error *err)
 {
-	struct hold_query q = { .sql = s->sql, .now = clock_now_us() };
+	struct hold_query q = { .database = c->database, .sql = s->sql, .now = clock_now_us() };
 	struct config_hold hold = { 0 };
 	bool ok = hold_names(c, s->oid, true, &q, err) && add_former_parent(c, s, &q, err) && hold_of_table(c, app->config, &q, &hold, err);
 
@@ -83,7 +83,7 @@ bool check_holds(struct app *app, struct pg_conn *c, const struct archive_subjec
 
 bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *ret, struct error *err)
 {
-	struct hold_query q = { .now = clock_now_us() };
+	struct hold_query q = { .database = c->database, .now = clock_now_us() };
 	struct config_hold hold = { 0 };
 	bool ok = hold_names(c, oid, true, &q, err) && hold_of_rows(app->config, &q, ret, &hold, err);
 

@@ -2,6 +2,7 @@
 /* dbops partitions drop - drops a partition that has an archive, or that nobody wants archived. */
 #include "archive_restore.h"
 #include "destination.h"
+#include "hold.h"
 #include "remove.h"
 #include "xalloc.h"
 
@@ -91,7 +92,8 @@ static bool run(struct app *app, const void *data, struct error *err)
 	_cleanup_removal_ struct removal r = { .app = app, .c = c, .change = &a->change, .ledger = a->ledger, .allow_plain = a->allow_plain,
 		.subject = &s };
 
-	if (!c || !keep_session(c, err) || !load_subject(c, app->operands.items[0], &s, err) || !change_lock(app, c, &a->change, s.oid, &t, err) ||
+	if (!c || !keep_session(c, err) || !hold_warn_of_unmatched(c, app->config, &app->log, err) ||
+		 !load_subject(c, app->operands.items[0], &s, err) || !change_lock(app, c, &a->change, s.oid, &t, err) ||
 		!removal_plan(&r, COMMAND, &t, a->archived_in, err) || !removal_agree(&r, err))
 		return !error_is_set(err) && a->change.sql;
 	if (a->archived_in && !prove(app, a, c, &s, &proof, err))

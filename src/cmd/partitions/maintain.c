@@ -6,6 +6,7 @@
 #include "check.h"
 #include "codec.h"
 #include "destination.h"
+#include "hold.h"
 
 #define COMMAND "dbops partitions maintain"
 
@@ -239,7 +240,8 @@ static bool run(struct app *app, const void *data, struct error *err)
 		log_info(&app->log, "maintain.standby", "%s is a standby: nothing to do here", c->server);
 		return a->change.sql || print_report(&m, false, err);
 	}
-	return pg_refuse_transaction_pooler(c, COMMAND, err) && keep_session(c, err) && maintain_load_policies(&m, err) && carry_out(&m, err);
+	return pg_refuse_transaction_pooler(c, COMMAND, err) && keep_session(c, err) &&
+	       hold_warn_of_unmatched(c, app->config, &app->log, err) && maintain_load_policies(&m, err) && carry_out(&m, err);
 }
 
 const struct command partitions_maintain_command = {

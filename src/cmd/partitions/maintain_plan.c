@@ -138,7 +138,7 @@ static enum epoch_unit unit_of(const struct policy *p)
 /* Held is no failure: the policy is followed as far as it may be. sql NULL: holds of rows do not keep the whole. */
 static bool is_held(struct maintain *m, struct maintain_item *i, uint32_t oid, const char *sql, struct error *err)
 {
-	struct hold_query q = { .sql = sql, .now = clock_now_us() };
+	struct hold_query q = { .database = m->c->database, .sql = sql, .now = clock_now_us() };
 	struct config_hold hold = { 0 };
 	bool ok = hold_names(m->c, oid, true, &q, err) && hold_of_table(m->c, m->app->config, &q, &hold, err);
 

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "codec.h"
 #include "destination.h"
+#include "hold.h"
 #include "remove.h"
 
 struct purge_args {
@@ -159,7 +160,7 @@ static bool run(struct app *app, const void *data, struct error *err)
 		return error_hint(err, "Connect to the primary.");
 	}
 	if (!pg_refuse_transaction_pooler(c, "a purge", err) || !partition_resolve(c, app->operands.items[0], &request.oid, &kind, err) ||
-		!held_rows(app, c, request.oid, &held, err) || !purge_prepare(c, &request, &p, err) || !purge_count(c, &p, &rows, err) ||
+		!hold_warn_of_unmatched(c, app->config, &app->log, err) || !held_rows(app, c, request.oid, &held, err) || !purge_prepare(c, &request, &p, err) || !purge_count(c, &p, &rows, err) ||
 		!confirm(app, a, &p, rows, err) || !purge(app, a, c, &p, &result, err))
 		return false;
 	return print_outcome(app, &p, &result, err);

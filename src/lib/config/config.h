@@ -148,7 +148,7 @@ bool config_retention(const struct config *c, const char *name, struct config_re
 
 /* A legal hold: `holds: {NAME: {…}}`. */
 struct config_hold {
-	const char *name, *table, *rows, *reason, *until;
+	const char *name, *table, *rows, *reason, *until, *database;
 	int64_t until_us; /* microseconds UTC at which it ends; INT64_MAX = never */
 };
 extern const struct option config_hold_options[];

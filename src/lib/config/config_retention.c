@@ -34,6 +34,7 @@ const struct option config_hold_options[] = {
 	OPT_STRING(H, table, KEY("table"), .metavar = "PATTERN", .flags = OPTION_REQUIRED,
 		.help = "tables that are held, such as public.trades or audit.*, in any schema without one; one that has partitions holds "
 			"them, too, and is held by each of them"),
+	OPT_STRING(H, database, KEY("database"), .metavar = "NAME", .help = "only in this database; without it in each"),
 	OPT_STRING(H, rows, KEY("rows"), .metavar = "CONDITION",
 		.help = "only rows that fulfil this SQL condition: other rows may be purged, and a partition without such rows may go"),
 	OPT_STRING(H, reason, KEY("reason"), .metavar = "TEXT", .flags = OPTION_REQUIRED, .help = "why; printed when something is kept for it"),

@@ -3,6 +3,7 @@
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include "clock.h"
 
 /* A pattern may be written as SQL quotes the name, as it is, or without the schema: who forgot a quote shall not lose what is held. */
 static void add_forms(struct hold_query *q, const char *schema, const char *name)
@@ -36,7 +37,7 @@ bool hold_names(struct pg_conn *c, uint32_t oid, bool below, struct hold_query *
 
 static bool applies(const struct config_hold *h, const struct hold_query *q)
 {
-	if (q->now >= h->until_us)
+	if (q->now >= h->until_us || (h->database && strcmp(h->database, q->database) != 0))
 		return false;
 	for (size_t i = 0; i < q->names.len; i++)
 		if (strcmp(h->table, q->names.items[i]) == 0 || fnmatch(h->table, q->names.items[i], 0) == 0)
@@ -95,6 +96,40 @@ bool hold_of_rows(const struct config *config, const struct hold_query *q, struc
 			*ret_all = h;
 	}
 	return true;
+}
+
+static bool warn(const struct config *config, const struct hold_query *q, struct log *log, struct error *err)
+{
+	const struct strvec *names = &config->names[CONFIG_HOLD];
+
+	for (size_t i = 0; i < names->len; i++) {
+		struct config_hold h;
+
+		if (!config_hold(config, names->items[i], &h, err))
+			return false;
+		if (q->now < h.until_us && (!h.database || strcmp(h.database, q->database) == 0) && !applies(&h, q))
+			log_warning(log, "hold.unmatched", "hold '%s' fits no table of database '%s': there is none that is called '%s'", h.name, q->database,
+				h.table);
+	}
+	return true;
+}
+
+bool hold_warn_of_unmatched(struct pg_conn *c, const struct config *config, struct log *log, struct error *err)
+{
+	struct hold_query q = { .database = c->database, .now = clock_now_us() };
+	_cleanup_result_ PGresult *r = NULL;
+	bool ok;
+
+	if (!config->names[CONFIG_HOLD].len)
+		return true;
+	r = pg_query(c, err,
+		"SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+		" WHERE c.relkind IN ('r', 'p', 'f') AND n.nspname !~ '^pg_'", 0, NULL);
+	for (int i = 0; r && i < PQntuples(r); i++)
+		add_forms(&q, pg_value(r, i, 0), pg_value(r, i, 1));
+	ok = r && warn(config, &q, log, err);
+	strvec_release(&q.names);
+	return ok;
 }
 
 bool hold_refuse(const struct config_hold *h, const char *table, struct error *err)

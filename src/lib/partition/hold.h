@@ -6,12 +6,14 @@
 #define DBOPS_PARTITION_HOLD_H
 
 #include "config.h"
+#include "log.h"
 #include "pg.h"
 
 /* Names of one table for patterns: its own, and those of the partitioned tables above it and of what goes with it, below; each as
  * "public.trades" and as "trades", in SQL's quotes where it needs some and without. The first is the table's own, for people. */
 struct hold_query {
 	struct strvec names;
+	const char *database;
 	const char *sql; /* the table, quoted, for holds of some rows; NULL leaves those out */
 	int64_t now;     /* microseconds UTC */
 };
@@ -22,6 +24,8 @@ bool hold_of_table(struct pg_conn *c, const struct config *config, const struct 
 /* The conditions of rows that are held, for a purge of others; *ret_all: a hold of the whole table. */
 bool hold_of_rows(const struct config *config, const struct hold_query *q, struct strvec *ret_conditions, struct config_hold *ret_all,
 	struct error *err);
+/* Warns of holds that fit no table of the database: a name that is wrong by a letter holds nothing. */
+bool hold_warn_of_unmatched(struct pg_conn *c, const struct config *config, struct log *log, struct error *err);
 /* The error of a command that was asked to remove what is held. */
 bool hold_refuse(const struct config_hold *h, const char *table, struct error *err);
 
