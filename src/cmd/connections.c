@@ -32,7 +32,7 @@ static const struct option options[] = {
 	OPT_STRING(struct connections_args, warning, .long_name = "warning", .metavar = "RANGE",
 		.config_key = "connections.warning", .fallback = "75%", .check = range_check_number,
 		.help = "with more sessions the check is WARNING; per cent of what is possible, a number, or -5 for \"fewer than 5 "
-			"left\". Also for the limits of roles and databases"),
+			"left\" (none left, when 5 are possible or less). Also for the limits of roles and databases"),
 	OPT_STRING(struct connections_args, critical, .long_name = "critical", .metavar = "RANGE",
 		.config_key = "connections.critical", .fallback = "85%", .check = range_check_number,
 		.help = "with more sessions the check is CRITICAL"),

@@ -24,6 +24,13 @@ static const struct alert_case cases[] = {
 	{ "85%", UNIT_NUMBER, 86, 100, true, "85" },     { "85%", UNIT_NUMBER, 51, 60, false, "51" },
 	{ "85%", UNIT_NUMBER, 1e9, 0, false, "" },       { "-5", UNIT_NUMBER, 96, 100, true, "95" },
 	{ "-5", UNIT_NUMBER, 95, 100, false, "95" },     { "-10%", UNIT_NUMBER, 55, 60, true, "54" },
+	/* of a maximum that is no larger than what should be left: when nothing is */
+	{ "-5", UNIT_NUMBER, 0, 3, false, "@3:" },       { "-5", UNIT_NUMBER, 2, 3, false, "@3:" },
+	{ "-5", UNIT_NUMBER, 3, 3, true, "@3:" },        { "-5", UNIT_NUMBER, 4, 3, true, "@3:" },
+	{ "-5", UNIT_NUMBER, 1, 5, false, "@5:" },       { "-5", UNIT_NUMBER, 5, 5, true, "@5:" },
+	{ "-5", UNIT_NUMBER, 1, 6, false, "1" },         { "-5", UNIT_NUMBER, 2, 6, true, "1" },
+	{ "-100%", UNIT_NUMBER, 7, 8, false, "@8:" },    { "-120%", UNIT_NUMBER, 8, 8, true, "@8:" },
+	{ "-5", UNIT_NUMBER, 1, 0, false, "" },
 	/* without an exponent, which performance data has no place for */
 	{ "50GB", UNIT_BYTES, 1, 0, false, "53687091200" }, { "0.00001:", UNIT_NUMBER, 1, 0, false, "0.00001:" },
 	/* units, and nothing at all */

@@ -100,12 +100,20 @@ bool range_check_bytes(const char *text, struct error *err)
 	return check(text, UNIT_BYTES, err);
 }
 
+/* "-5" of a maximum that is no larger: fewer than 5 are left always, which tells nobody anything. */
+static bool is_beyond(const struct range *r, double maximum)
+{
+	return r->left && r->high * (r->percent ? maximum / 100 : 1) >= maximum;
+}
+
 bool range_alerts(const struct range *r, double value, double maximum)
 {
 	double scale = r->percent ? maximum / 100 : 1;
 
 	if (!r->set || !isfinite(value) || ((r->percent || r->left) && maximum <= 0))
 		return false;
+	if (is_beyond(r, maximum))
+		return value >= maximum;
 	if (r->left)
 		return maximum - value < r->high * scale;
 
@@ -121,7 +129,11 @@ void range_add(const struct range *r, double maximum, struct strbuf *out)
 	if (!r->set || ((r->percent || r->left) && maximum <= 0))
 		return;
 	if (r->left) {
-		strbuf_add_decimal(out, maximum - r->high * scale);
+		bool beyond = is_beyond(r, maximum);
+
+		strbuf_adds(out, beyond ? "@" : "");
+		strbuf_add_decimal(out, beyond ? maximum : maximum - r->high * scale);
+		strbuf_adds(out, beyond ? ":" : "");
 		return;
 	}
 	strbuf_adds(out, r->inside ? "@" : "");

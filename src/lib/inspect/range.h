@@ -4,8 +4,8 @@
  *
  * Nagios ranges (Monitoring Plugins Development Guidelines, "Threshold and Ranges"): "10" alerts outside 0..10,
  * "10:" below 10, "~:10" above 10, "10:20" outside, "@10:20" inside. With "%" the numbers are per cent
- * of the metric's maximum; "-5" alerts when fewer than 5 are left of the maximum. Numbers may carry
- * the unit that fits: 30s, 5min, 10GiB.
+ * of the metric's maximum; "-5" alerts when fewer than 5 are left of the maximum, and when nothing is left of one that is
+ * 5 or less itself. Numbers may carry the unit that fits: 30s, 5min, 10GiB.
  */
 #ifndef DBOPS_RANGE_H
 #define DBOPS_RANGE_H
@@ -19,7 +19,7 @@ struct range {
 	bool set;     /* false: never alerts */
 	bool inside;  /* "@": alerts within low..high, else outside */
 	bool percent; /* low and high are per cent of the maximum */
-	bool left;    /* "-n": alerts when maximum - value < high */
+	bool left;    /* "-n": alerts when maximum - value < high; with high >= maximum: when value >= maximum */
 	double low, high; /* -INFINITY, INFINITY = open */
 };
 
