@@ -543,6 +543,26 @@ def test_password_in_a_readable_file(folder):
     assert "warning" not in dbops("config", "show", cwd=folder).stderr
 
 
+def test_password_in_a_readable_file_s_list(folder):
+    config = folder / "dbops.yaml"
+    config.write_text("indexes: {standbys: [host=one, 'host=two password=geheim']}\n")
+    config.chmod(0o644)
+    result = dbops("config", "show", cwd=folder)
+    assert "warning: dbops.yaml holds a password and everybody on this machine can read it" in result.stderr
+    assert "geheim" not in result.stderr
+    config.write_text("indexes: {standbys: [host=one, host=two]}\n")
+    assert "warning" not in dbops("config", "show", cwd=folder).stderr
+
+
+@pytest.mark.parametrize("dsns, noted", [(["host=one", "host=two password=geheim"], True),
+                                         (["postgres://u:geheim@two/d", "host=one"], True), (["host=one", "host=two"], False)])
+def test_password_of_a_standby_on_the_command_line(folder, dsns, noted):
+    result = dbops("indexes", "audit", "-d", "host=/nowhere", *[w for d in dsns for w in ("--standby", d)], cwd=folder,
+                   code=EXIT["unavailable"])
+    assert result.stderr.count("a password on the command line can be seen") == noted
+    assert "geheim" not in result.stdout + result.stderr
+
+
 @pytest.fixture
 def silent_server():
     """Accepts connections and never answers: whoever connects waits."""

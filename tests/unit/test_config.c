@@ -177,6 +177,9 @@ static void test_passwords(void **state)
 		{ "profiles: {a: {dbname: 'host=h password=x'}}\n", true },
 		{ "password: x\n", true },
 		{ "password:\n", false },
+		{ "backup.table: [a, 'host=h']\n", false },
+		{ "backup.table: [a, 'host=h password=x']\n", true },
+		{ "backup: {table: [postgres://u:p@h/d, a]}\n", true },
 	};
 	struct config_schema schema = { 0 };
 

@@ -210,11 +210,15 @@ static bool check_places(const struct app *app, struct error *err)
 
 static void note_password(struct app *app)
 {
-	const struct option *o = option_find_long(app_server_options, "dbname", 6);
-	const struct setting *s = parsed_setting(&app->parsed, o);
+	bool found = false;
 	size_t start, len;
 
-	if (s && conninfo_password(s->value, 0, &start, &len))
+	for (size_t i = 0; i < app->parsed.len; i++) {
+		const struct setting *s = &app->parsed.items[i];
+
+		found |= option_may_hold_password(s->option) && conninfo_password(s->value, 0, &start, &len);
+	}
+	if (found)
 		log_info(&app->log, "argv.password",
 			"note: a password on the command line can be seen by other users of this machine; "
 			"~/.pgpass, PGPASSWORD or DATABASE_URL keep it");

@@ -179,21 +179,26 @@ bool config_problems_error(const struct config *c, const struct config_problems 
 	return false;
 }
 
-bool config_has_password(const struct config *c, const struct config_schema *schema)
+static bool has_password(const struct config_value *v, const struct option *o)
 {
 	size_t start, len;
 
+	if (o->flags & OPTION_SECRET)
+		return v->values.len;
+	for (size_t i = 0; option_may_hold_password(o) && i < v->values.len; i++)
+		if (conninfo_password(v->values.items[i], 0, &start, &len))
+			return true;
+	return false;
+}
+
+bool config_has_password(const struct config *c, const struct config_schema *schema)
+{
 	for (size_t i = 0; i < c->len; i++) {
 		const struct config_value *v = &c->items[i];
 		const struct option *o =
 			config_named[v->section].options ? NULL : schema_find(schema, v->key);
 
-		if (!o || !v->values.len)
-			continue;
-		if (o->flags & OPTION_SECRET)
-			return true;
-		if (o->type == OPTION_STRING &&
-			conninfo_password(v->values.items[0], 0, &start, &len))
+		if (o && has_password(v, o))
 			return true;
 	}
 	return false;

@@ -96,6 +96,11 @@ static inline bool option_takes_value(const struct option *o)
 {
 	return o->type != OPTION_FLAG;
 }
+/* Whether the value may be a connection string, a list's each. */
+static inline bool option_may_hold_password(const struct option *o)
+{
+	return o->type == OPTION_STRING || o->type == OPTION_LIST;
+}
 /* False for headings. */
 static inline bool option_is_real(const struct option *o)
 {
