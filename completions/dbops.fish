@@ -294,7 +294,7 @@ complete -c dbops -n '__dbops_at dbops connections' -a cancel -d 'end the statem
 complete -c dbops -n '__dbops_at dbops connections' -a terminate -d 'end sessions, by pid or by rule'
 complete -c dbops -n '__dbops_at dbops connections' -s 'b' -l by -x -a 'state database role application client session' -d 'group the sessions; session: list them one by one, oldest transaction first'
 complete -c dbops -n '__dbops_at dbops connections' -l pgbouncer -x -d 'PgBouncer\'s admin console: a connection string or URL, database pgbouncer unless it names one. Shows pools and waits, and the real client behind a server connection'
-complete -c dbops -n '__dbops_at dbops connections' -l warning -x -d 'with more sessions the check is WARNING; per cent of what is possible, a number, or -5 for "fewer than 5 left". Also for the limits of roles and databases'
+complete -c dbops -n '__dbops_at dbops connections' -l warning -x -d 'with more sessions the check is WARNING; per cent of what is possible, a number, or -5 for "fewer than 5 left" (none left, when 5 are possible or less). Also for the limits of roles and databases'
 complete -c dbops -n '__dbops_at dbops connections' -l critical -x -d 'with more sessions the check is CRITICAL'
 complete -c dbops -n '__dbops_at dbops connections' -l idle-warning -x -d 'a session that is idle in its transaction for longer is a WARNING'
 complete -c dbops -n '__dbops_at dbops connections' -l idle-critical -x -d 'the same for CRITICAL'
