@@ -4,6 +4,7 @@
 
 #include "lock_graph.h"
 #include "lock_object.h"
+#include "pid_map.h"
 
 #define SECOND 1000000
 #define NOW    (100 * (int64_t)SECOND)
@@ -249,6 +250,66 @@ static void test_the_plan_frees_everybody(void **state)
 	setup(NULL);
 }
 
+/* 1 holds what everybody else wants, one behind the other: each is blocked by 1 and by all in front of it. */
+static void test_long_queue(void **state)
+{
+	_cleanup_lock_graph_ struct lock_graph g = { 0 };
+	const int64_t n = 2000;
+	int64_t hard = 0;
+
+	(void)state;
+	session(1, "idle in transaction");
+	holds(1, "t", LOCK_ACCESS_EXCLUSIVE);
+	for (int64_t w = 2; w < n + 2; w++) {
+		waits(w, "t", LOCK_EXCLUSIVE, n + 2 - w);
+		holds(w, "other", LOCK_EXCLUSIVE); /* nobody waits for that one */
+		for (int64_t b = 1; b < w; b++)
+			blocks(w, b);
+	}
+	build(&g, 0);
+	assert_int_equal(g.nodes.len, n + 1);
+	assert_int_equal(g.edges.len, n * (n + 1) / 2);
+	for (size_t i = 0; i < g.edges.len; i++)
+		if (g.edges.items[i].kind == LOCK_EDGE_HARD) {
+			assert_int_equal(g.nodes.items[g.edges.items[i].blocker].pid, 1);
+			hard++;
+		}
+	assert_int_equal(hard, n);
+	assert_int_equal(g.waiting, n);
+	assert_int_equal(g.roots, 1);
+	assert_int_equal(g.cycles, 0);
+	assert_int_equal(g.drawn.len, n + 1);
+	assert_int_equal(g.longest_node, index_of(&g, 2));
+	for (size_t i = 0; i < g.nodes.len; i++) {
+		const struct lock_node *w = &g.nodes.items[i];
+
+		assert_int_equal(w->depth, w->pid - 1);
+		assert_int_equal(w->in_plan, w->pid == 1);
+		assert_int_equal(w->frees_in_turn, w->pid == 1 ? n : 0);
+	}
+	assert_int_equal(parent(&g, n + 1), 1);
+	assert_int_equal(node(&g, 1)->frees_now, 1);
+	assert_int_equal(lock_node_blocked(&g, index_of(&g, 1)), n);
+	assert_int_equal(lock_node_blocked(&g, index_of(&g, 2)), n - 1);
+	assert_int_equal(lock_node_blocked(&g, index_of(&g, n + 1)), 0);
+}
+
+static void test_pid_map(void **state)
+{
+	struct pid_map m = { 0 };
+
+	(void)state;
+	for (int64_t i = 0; i < 5000; i++) {
+		assert_int_equal(*pid_map_at(&m, i * 64), 0);
+		*pid_map_at(&m, i * 64) = i + 1;
+	}
+	assert_int_equal(m.len, 5000);
+	for (int64_t i = 0; i < 5000; i++)
+		assert_int_equal(*pid_map_at(&m, i * 64), i + 1);
+	assert_int_equal(*pid_map_at(&m, 1), 0);
+	pid_map_release(&m);
+}
+
 static void test_cycle(void **state)
 {
 	_cleanup_lock_graph_ struct lock_graph g = { 0 };
@@ -378,6 +439,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_several_blockers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_roots_need_both, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_plan_frees_everybody, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_queue, setup, teardown),
+		cmocka_unit_test(test_pid_map),
 		cmocka_unit_test_setup_teardown(test_cycle, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_prepared, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_things_that_vanish, setup, teardown),

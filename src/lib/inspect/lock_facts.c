@@ -5,6 +5,7 @@
 #include <string.h>
 #include "lock_object.h"
 #include "pg.h"
+#include "pid_map.h"
 
 static void session_release(struct lock_session *s)
 {
@@ -46,6 +47,7 @@ void lock_facts_release(struct lock_facts *f)
 struct row {
 	const PGresult *r;
 	int i;
+	struct pid_map *blocks; /* of each blocker the last waiter it was noted for */
 };
 
 static const char *text(const struct row *row, const char *column)
@@ -179,20 +181,20 @@ static void add_snapshot_wait(struct lock_facts *f, const struct row *row, int64
 }
 
 /* An integer[] as the server writes it: {1,2}. Blockers of a parallel group's members come together; group leaders may
- * repeat. */
-static void add_blocks(struct lock_facts *f, const char *array, int64_t waiter)
+ * repeat. In a long queue everybody in front is one: what was added is not looked through for each. */
+static void add_blocks(struct lock_facts *f, const char *array, int64_t waiter, struct pid_map *last)
 {
 	const char *at = array + strspn(array, "{");
 
 	while (*at && *at != '}') {
 		char *end;
 		int64_t blocker = strtoll(at, &end, 10);
-		bool known = end == at;
+		int64_t *noted = end == at ? NULL : pid_map_at(last, blocker);
 
-		for (size_t i = f->blocks.len; i-- > 0 && f->blocks.items[i].waiter == waiter;)
-			known |= f->blocks.items[i].blocker == blocker;
-		if (!known)
+		if (noted && *noted != waiter) {
 			*vec_push(&f->blocks) = (struct lock_block){ waiter, blocker };
+			*noted = waiter;
+		}
 		at = end + strcspn(end, ",}");
 		at += *at == ',';
 	}
@@ -212,18 +214,21 @@ static void read_row(struct lock_facts *f, const struct row *row)
 	else if (blockers && strcmp(blockers, "{}") != 0)
 		add_snapshot_wait(f, row, node);
 	if (blockers)
-		add_blocks(f, blockers, node);
+		add_blocks(f, blockers, node, row->blocks);
 }
 
 void lock_facts_read(struct lock_facts *ret, const PGresult *r)
 {
+	struct pid_map blocks = { 0 };
+
 	*ret = (struct lock_facts){ 0 };
 	for (int i = 0; i < PQntuples(r); i++) {
-		const struct row row = { r, i };
+		const struct row row = { r, i, &blocks };
 
 		ret->at = number(&row, "now_us");
 		ret->lock_objects = number(&row, "lock_objects");
 		if (text(&row, "node"))
 			read_row(ret, &row);
 	}
+	pid_map_release(&blocks);
 }

@@ -3,6 +3,15 @@
 #include "lock_internal.h"
 
 #include <string.h>
+#include "pid_map.h"
+
+/* What is only needed while the graph is made. A queue of n sessions has about n * n / 2 edges: for none of them may all
+ * nodes or all locks be looked through. */
+struct builder {
+	struct lock_graph *g;
+	struct pid_map nodes;             /* of each session its node, plus 1 */
+	const struct lock_entry **locks;  /* sorted by_holder() */
+};
 
 void lock_graph_release(struct lock_graph *g)
 {
@@ -33,13 +42,16 @@ static const struct lock_prepared *find_prepared(const struct lock_facts *f, con
 }
 
 /* The node of a session, made when it is not there. */
-static size_t session_node(struct lock_graph *g, int64_t pid)
+static size_t session_node(struct builder *b, int64_t pid)
 {
-	for (size_t i = 0; i < g->nodes.len; i++)
-		if (g->nodes.items[i].pid == pid)
-			return i;
-	*vec_push(&g->nodes) = (struct lock_node){ .pid = pid, .session = find_session(g->facts, pid) };
-	return g->nodes.len - 1;
+	struct lock_graph *g = b->g;
+	int64_t *known = pid_map_at(&b->nodes, pid);
+
+	if (!*known) {
+		*vec_push(&g->nodes) = (struct lock_node){ .pid = pid, .session = find_session(g->facts, pid) };
+		*known = (int64_t)g->nodes.len;
+	}
+	return (size_t)*known - 1;
 }
 
 /* Likewise of a prepared transaction; all that vanished are one. */
@@ -54,15 +66,66 @@ static size_t prepared_node(struct lock_graph *g, const char *gid)
 	return g->nodes.len - 1;
 }
 
+/* By session; of one, what it waits for, then what it has, by object. As the facts have them otherwise. */
+static int compare_holder(const struct lock_entry *x, const struct lock_entry *y)
+{
+	if (x->node != y->node)
+		return x->node < y->node ? -1 : 1;
+	if (x->granted != y->granted)
+		return x->granted ? 1 : -1;
+	return x->granted ? strcmp(x->tag, y->tag) : 0;
+}
+
+static int by_holder(const void *a, const void *b)
+{
+	const struct lock_entry *x = *(const struct lock_entry *const *)a, *y = *(const struct lock_entry *const *)b;
+	int order = compare_holder(x, y);
+
+	return order ? order : x < y ? -1 : x > y;
+}
+
+static void sort_locks(struct builder *b)
+{
+	const struct lock_facts *f = b->g->facts;
+
+	b->locks = xcalloc(f->locks.len + 1, sizeof(const struct lock_entry *));
+	for (size_t i = 0; i < f->locks.len; i++)
+		b->locks[i] = &f->locks.items[i];
+	qsort(b->locks, f->locks.len, sizeof(b->locks[0]), by_holder);
+}
+
+/* The first of the locks that compare as key does. */
+static size_t first_lock(const struct builder *b, const struct lock_entry *key)
+{
+	size_t low = 0, high = b->g->facts->locks.len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_holder(b->locks[middle], key) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Walks over the locks that compare as key does. */
+#define FOR_EACH_LOCK(b, i, key) \
+	for (size_t i = first_lock((b), (key)); i < (b)->g->facts->locks.len && compare_holder((b)->locks[i], (key)) == 0; i++)
+
 /* The lock by which blocker keeps request waiting; NULL = none, it waits itself. */
-static const struct lock_entry *held_against(const struct lock_facts *f, const struct lock_entry *request, int64_t blocker,
+static const struct lock_entry *held_against(const struct builder *b, const struct lock_entry *request, int64_t blocker,
 	const char *gid)
 {
-	for (size_t i = 0; request->tag && i < f->locks.len; i++) {
-		const struct lock_entry *e = &f->locks.items[i];
+	const struct lock_entry key = { .node = blocker, .granted = true, .tag = request->tag };
 
-		if (e->granted && e->node == blocker && (e->node || !gid || (e->gid && strcmp(e->gid, gid) == 0)) &&
-			strcmp(e->tag, request->tag) == 0 && lock_modes_conflict(e->mode, request->mode))
+	if (!request->tag)
+		return NULL;
+	FOR_EACH_LOCK (b, i, &key) {
+		const struct lock_entry *e = b->locks[i];
+
+		if ((e->node || !gid || (e->gid && strcmp(e->gid, gid) == 0)) && lock_modes_conflict(e->mode, request->mode))
 			return e;
 	}
 	return NULL;
@@ -79,49 +142,45 @@ static bool is_advisory(const struct lock_entry *e)
 	return e && e->type && strcmp(e->type, "advisory") == 0;
 }
 
-static bool waits_in(const struct lock_facts *f, int64_t pid)
-{
-	for (size_t i = 0; i < f->locks.len; i++)
-		if (f->locks.items[i].node == pid && !f->locks.items[i].granted)
-			return true;
-	return false;
-}
-
 /* pg_blocking_pids() says 0 once or several times for prepared transactions; which, the locks say. */
-static void add_prepared_edges(struct lock_graph *g, size_t waiter)
+static void add_prepared_edges(const struct builder *b, size_t waiter)
 {
-	const struct lock_facts *f = g->facts;
+	struct lock_graph *g = b->g;
 	const struct lock_entry *request = g->nodes.items[waiter].waits;
+	const struct lock_entry key = { .granted = true, .tag = request->tag };
 	size_t before = g->edges.len;
 
-	for (size_t i = 0; i < f->locks.len; i++) {
-		const struct lock_entry *e = &f->locks.items[i];
+	if (request->tag)
+		FOR_EACH_LOCK (b, i, &key) {
+			const struct lock_entry *e = b->locks[i];
 
-		if (!e->node && e->gid && held_against(f, request, 0, e->gid) == e)
-			add_edge(g, waiter, prepared_node(g, e->gid), LOCK_EDGE_HARD);
-	}
+			if (e->gid && held_against(b, request, 0, e->gid) == e)
+				add_edge(g, waiter, prepared_node(g, e->gid), LOCK_EDGE_HARD);
+		}
 	if (g->edges.len == before)
 		add_edge(g, waiter, prepared_node(g, NULL), LOCK_EDGE_HARD);
 }
 
-static void add_block(struct lock_graph *g, size_t waiter, int64_t pid)
+static void add_block(struct builder *b, size_t waiter, int64_t pid)
 {
-	const struct lock_facts *f = g->facts;
+	struct lock_graph *g = b->g;
+	const struct lock_entry key = { .node = g->nodes.items[waiter].pid };
 	const struct lock_entry *held = NULL;
-	size_t blocker = session_node(g, pid);
+	size_t at = session_node(b, pid);
+	struct lock_node *blocker = &g->nodes.items[at];
 
-	for (size_t i = 0; !held && i < f->locks.len; i++)
-		if (f->locks.items[i].node == g->nodes.items[waiter].pid && !f->locks.items[i].granted)
-			held = held_against(f, &f->locks.items[i], pid, NULL);
-	g->nodes.items[blocker].advisory |= is_advisory(held);
+	FOR_EACH_LOCK (b, i, &key)
+		if (!held)
+			held = held_against(b, b->locks[i], pid, NULL);
+	blocker->advisory |= is_advisory(held);
 	/* who does not wait cannot stand in front of anybody's queue: its lock was gone when we read it */
-	add_edge(g, waiter, blocker, held || !waits_in(f, pid) ? LOCK_EDGE_HARD : LOCK_EDGE_SOFT);
+	add_edge(g, waiter, at, held || !blocker->waits ? LOCK_EDGE_HARD : LOCK_EDGE_SOFT);
 }
 
-static void add_request(struct lock_graph *g, const struct lock_entry *e)
+static void add_request(struct builder *b, const struct lock_entry *e)
 {
-	size_t at = session_node(g, e->node);
-	struct lock_node *n = &g->nodes.items[at];
+	size_t at = session_node(b, e->node);
+	struct lock_node *n = &b->g->nodes.items[at];
 
 	if (!n->waits || (e->wait_start && (!n->wait_start || e->wait_start < n->wait_start))) {
 		n->waits = e;
@@ -129,13 +188,14 @@ static void add_request(struct lock_graph *g, const struct lock_entry *e)
 	}
 }
 
-static void add_requests(struct lock_graph *g)
+static void add_requests(struct builder *b)
 {
+	struct lock_graph *g = b->g;
 	const struct lock_facts *f = g->facts;
 
 	for (size_t i = 0; i < f->locks.len; i++)
 		if (!f->locks.items[i].granted && f->locks.items[i].node)
-			add_request(g, &f->locks.items[i]);
+			add_request(b, &f->locks.items[i]);
 	for (size_t i = 0; i < g->nodes.len; i++) {
 		struct lock_node *n = &g->nodes.items[i];
 
@@ -147,11 +207,13 @@ static void add_requests(struct lock_graph *g)
 }
 
 /* A session that is about to change a row holds its tuple lock while it waits for the row's last transaction. */
-static void add_rows(struct lock_graph *g)
+static void add_rows(struct builder *b)
 {
+	struct lock_graph *g = b->g;
+
 	for (size_t i = 0; i < g->facts->locks.len; i++) {
 		const struct lock_entry *e = &g->facts->locks.items[i];
-		size_t at = e->granted && strcmp(e->type, "tuple") == 0 && e->node ? session_node(g, e->node) : LOCK_NO_NODE;
+		size_t at = e->granted && strcmp(e->type, "tuple") == 0 && e->node ? session_node(b, e->node) : LOCK_NO_NODE;
 
 		if (at != LOCK_NO_NODE && g->nodes.items[at].waits &&
 			strcmp(g->nodes.items[at].waits->type, "transactionid") == 0)
@@ -200,17 +262,22 @@ static void forget_unblocked(struct lock_graph *g)
 
 void lock_graph_build(struct lock_graph *ret, const struct lock_facts *f, double min_wait)
 {
+	struct builder b = { .g = ret };
+
 	*ret = (struct lock_graph){ .facts = f, .longest_node = LOCK_NO_NODE };
-	add_requests(ret);
+	sort_locks(&b);
+	add_requests(&b);
 	for (size_t i = 0; i < f->blocks.len; i++) {
-		size_t waiter = session_node(ret, f->blocks.items[i].waiter);
+		size_t waiter = session_node(&b, f->blocks.items[i].waiter);
 
 		if (ret->nodes.items[waiter].waits && f->blocks.items[i].blocker)
-			add_block(ret, waiter, f->blocks.items[i].blocker);
+			add_block(&b, waiter, f->blocks.items[i].blocker);
 		else if (ret->nodes.items[waiter].waits)
-			add_prepared_edges(ret, waiter);
+			add_prepared_edges(&b, waiter);
 	}
-	add_rows(ret);
+	add_rows(&b);
+	pid_map_release(&b.nodes);
+	free(b.locks);
 	index_edges(ret);
 	forget_unblocked(ret);
 	lock_graph_draw(ret, min_wait);
