@@ -372,7 +372,8 @@ def test_lock_that_cannot_be_had(create, run, server_db):
         assert not traffic.errors and traffic.worst < 1.0 and len(bounds(server_db, "trades")) == 1
         words = ["partitions", "create", "-d", server_db, "trades", "--interval", "1 month", "--ahead", "1", "--now", NOW, "--yes", "--lock-timeout", "50ms"]
         process = run.start(*words, "--format", "json")
-        wait_until(lambda: server_db.sql("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'trades'::regclass"), "dbops to wait")
+        while "trying again" not in (line := process.stderr.readline()):
+            assert line, "dbops ended without having waited"
         second = run(*words, expect=EXIT["busy"])
         assert "another run of dbops" in second.stderr
         holder.execute("ROLLBACK")
