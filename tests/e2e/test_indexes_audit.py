@@ -169,7 +169,7 @@ def test_invalid(audit, place):
 def test_what_reindex_leaves(audit, place):
     """An interrupted REINDEX CONCURRENTLY: copies of the index and of the TOAST table's."""
     place.sql("CREATE TABLE t (a int PRIMARY KEY, b text)")
-    with psycopg.connect(place.conninfo) as holder, place.connect() as c:
+    with place.connect() as c, psycopg.connect(place.conninfo) as holder:  # the holder ends first, whatever happens
         holder.execute("INSERT INTO t VALUES (1)")
         pid = c.execute("SELECT pg_backend_pid()").fetchone()[0]
         thread = threading.Thread(target=lambda: pytest.raises(psycopg.errors.QueryCanceled, c.execute, "REINDEX TABLE CONCURRENTLY t"))
@@ -191,12 +191,12 @@ def test_what_reindex_leaves(audit, place):
 
 def test_building(audit, place):
     place.sql("CREATE TABLE t (a int)")
-    with psycopg.connect(place.conninfo) as holder, place.connect() as c:
+    with place.connect() as c, psycopg.connect(place.conninfo) as holder:  # the holder ends first, whatever happens
         holder.execute("INSERT INTO t VALUES (1)")
         thread = threading.Thread(target=c.execute, args=("CREATE INDEX CONCURRENTLY i ON t (a)",))
         thread.start()
         wait_until(lambda: place.value("SELECT count(*) FROM pg_stat_progress_create_index WHERE index_relid <> 0"), "the build")
-        row = found(audit("--check"), "invalid")["i"]
+        row = found(audit("--check", expect=(0, EXIT["unknown"])), "invalid")["i"]  # the server's statistics are young
         holder.rollback()
         thread.join()
     assert (row["verdict"], row["severity"], row["fix"]) == ("WAIT", "info", None)
