@@ -12,8 +12,6 @@ static void look_at(const struct lock_facts *f)
 	lock_graph_simulate(&g);
 	for (size_t i = 0; i < g.nodes.len; i++) {
 		autofree char *sql = lock_node_sql(&g.nodes.items[i]);
-
-		lock_node_blocked(&g, i);
 	}
 }
 

@@ -157,7 +157,7 @@ static void test_min_wait(void **state)
 	assert_int_equal(g.waiting, 2);
 	assert_false(node(&g, 4)->shown);
 	assert_false(node(&g, 7)->shown);
-	assert_int_equal(lock_node_blocked(&g, index_of(&g, 1)), 2);
+	assert_int_equal(node(&g, 1)->blocked, 2);
 }
 
 static void test_several_blockers(void **state)
@@ -284,14 +284,12 @@ static void test_long_queue(void **state)
 		const struct lock_node *w = &g.nodes.items[i];
 
 		assert_int_equal(w->depth, w->pid - 1);
+		assert_int_equal(w->blocked, n + 1 - w->pid);
 		assert_int_equal(w->in_plan, w->pid == 1);
 		assert_int_equal(w->frees_in_turn, w->pid == 1 ? n : 0);
 	}
 	assert_int_equal(parent(&g, n + 1), 1);
 	assert_int_equal(node(&g, 1)->frees_now, 1);
-	assert_int_equal(lock_node_blocked(&g, index_of(&g, 1)), n);
-	assert_int_equal(lock_node_blocked(&g, index_of(&g, 2)), n - 1);
-	assert_int_equal(lock_node_blocked(&g, index_of(&g, n + 1)), 0);
 }
 
 static void test_pid_map(void **state)
@@ -331,6 +329,9 @@ static void test_cycle(void **state)
 	assert_int_equal(node(&g, 1)->cycle, 1);
 	assert_int_equal(node(&g, 2)->cycle, 1);
 	assert_int_equal(node(&g, 3)->cycle, 0);
+	assert_int_equal(node(&g, 1)->blocked, 2);
+	assert_int_equal(node(&g, 2)->blocked, 2);
+	assert_int_equal(node(&g, 3)->blocked, 0);
 	assert_int_equal(parent(&g, 1), -1);
 	assert_int_equal(parent(&g, 2), 1);
 	assert_true(node(&g, 1)->in_plan);

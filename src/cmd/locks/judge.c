@@ -30,7 +30,7 @@ static char *evidence(const struct lock_graph *g, size_t i)
 	else
 		jsonw_string(&j, "gid", n->prepared ? n->prepared->gid : NULL);
 	jsonw_string(&j, "state", n->session ? n->session->state : NULL);
-	jsonw_int(&j, "blocked", (int64_t)lock_node_blocked(g, i));
+	jsonw_int(&j, "blocked", (int64_t)n->blocked);
 	jsonw_int(&j, "frees_now", (int64_t)n->frees_now);
 	jsonw_int(&j, "frees_in_turn", (int64_t)n->frees_in_turn);
 	jsonw_seconds(&j, "longest_wait", n->frees_longest);
@@ -56,12 +56,11 @@ static void add_state(struct strbuf *out, const struct lock_node *n)
 static void find_root(const struct lock_graph *g, size_t i, struct answer *a)
 {
 	const struct lock_node *n = &g->nodes.items[i];
-	size_t blocked = lock_node_blocked(g, i);
 	autofree char *object = locks_node_name(n), *proof = evidence(g, i), *sql = lock_node_sql(n);
 	_cleanup_strbuf_ struct strbuf message = STRBUF_INIT;
 
 	add_state(&message, n);
-	strbuf_addf(&message, "blocks %zu %s", blocked, sessions(blocked));
+	strbuf_addf(&message, "blocks %zu %s", n->blocked, sessions(n->blocked));
 	if (n->frees_longest > 0) {
 		strbuf_adds(&message, ", the longest for ");
 		duration_format(n->frees_longest, &message);

@@ -147,7 +147,7 @@ static void print_node(const struct lock_graph *g, size_t i, struct report *r, i
 		CELL_OF_TEXT(by),
 		CELL_OF_TEXT(others),
 		CELL_OF_TEXT(!n->waits ? NULL : n->parent_kind == LOCK_EDGE_SOFT ? "soft" : "hard"),
-		CELL_OF_INT((int64_t)lock_node_blocked(g, i)),
+		CELL_OF_INT((int64_t)n->blocked),
 		n->cycle ? CELL_OF_INT((int64_t)n->cycle) : CELL_NULL(),
 		CELL_OF_TEXT(p ? p->database : s->database),
 		CELL_OF_TEXT(p ? p->owner : s->user),

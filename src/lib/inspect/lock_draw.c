@@ -174,31 +174,6 @@ static void count(struct lock_graph *g)
 	}
 }
 
-size_t lock_node_blocked(const struct lock_graph *g, size_t n)
-{
-	autofree bool *seen = xcalloc(g->nodes.len + 1, sizeof(bool));
-	VEC(size_t) todo = { 0 };
-	size_t found = 0;
-
-	seen[n] = true;
-	*vec_push(&todo) = n;
-	while (todo.len) {
-		size_t b = todo.items[--todo.len];
-
-		for (size_t i = g->first_above[b]; i < g->first_above[b + 1]; i++) {
-			size_t w = g->edges.items[g->above[i]].waiter;
-
-			if (seen[w] || !g->nodes.items[w].shown)
-				continue;
-			seen[w] = true;
-			found++;
-			*vec_push(&todo) = w;
-		}
-	}
-	vec_release(&todo);
-	return found;
-}
-
 /* --- the order of the drawing ------------------------------------------------------------------------------- */
 
 struct sibling {
@@ -226,7 +201,7 @@ static void draw_below(struct lock_graph *g, size_t parent) /* NOLINT(misc-no-re
 		const struct lock_node *n = &g->nodes.items[i];
 
 		if (n->shown && n->parent == parent)
-			*vec_push(&siblings) = (struct sibling){ i, parent == LOCK_NO_NODE ? lock_node_blocked(g, i) : 0,
+			*vec_push(&siblings) = (struct sibling){ i, parent == LOCK_NO_NODE ? n->blocked : 0,
 				n->wait_start, n->pid };
 	}
 	if (siblings.len)
@@ -243,6 +218,7 @@ void lock_graph_draw(struct lock_graph *g, double min_wait)
 	find_cycles(g);
 	set_parents(g);
 	show(g, min_wait);
+	lock_graph_reach(g);
 	count(g);
 	draw_below(g, LOCK_NO_NODE);
 }

@@ -98,6 +98,7 @@ struct lock_node {
 	size_t cycle;                         /* number of the deadlock it is part of, from 1; 0 = none */
 	size_t depth;                         /* the longest way to a root */
 	bool shown;                           /* false: hidden by a shortest wait to show */
+	size_t blocked;                       /* shown nodes that wait for it, directly or not */
 
 	/* what its end does, filled by lock_graph_simulate() */
 	enum lock_cure cure;
@@ -130,8 +131,6 @@ void lock_graph_build(struct lock_graph *ret, const struct lock_facts *f, double
 
 /* Seconds the node waits at facts->at; -1 = it does not wait, or nobody can say since when. */
 double lock_node_wait(const struct lock_graph *g, const struct lock_node *n);
-/* Nodes that wait for n, directly or not. */
-size_t lock_node_blocked(const struct lock_graph *g, size_t n);
 
 /* Fills cure, frees_* and in_plan of every node by taking it out of the graph and looking who goes on (lock_release.c). */
 void lock_graph_simulate(struct lock_graph *g);
