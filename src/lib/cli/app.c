@@ -196,7 +196,7 @@ static bool resolve_sets(struct app *app, void *args, struct error *err)
 		if (!resolve_options(&ctx, sets.items[i].options,
 			    sets.items[i].of_app ? (void *)app : args, err))
 			return false;
-	return true;
+	return resolve_check_required(&ctx, app->command->options, err);
 }
 
 static bool check_places(const struct app *app, struct error *err)

@@ -100,11 +100,8 @@ static bool store(
 
 	if (r.origin == ORIGIN_ARGUMENT)
 		return store_arguments(ctx->parsed, o, args, err);
-	if (r.origin == ORIGIN_UNSET) {
-		if (!(o->flags & OPTION_REQUIRED))
-			return true;
-		return error_set(err, EXIT_USAGE, "--%s is missing", o->long_name);
-	}
+	if (r.origin == ORIGIN_UNSET)
+		return true;
 	ok = r.config ? store_config(r.config, o, args, err) : option_set(o, args, r.text, err);
 	if (ok)
 		return true;
@@ -122,5 +119,13 @@ bool resolve_options(const struct resolve_context *ctx, const struct option *opt
 	for (const struct option *o = options; o && o->type != OPTION_END; o++)
 		if (option_is_real(o) && !store(ctx, o, args, err))
 			return false;
+	return true;
+}
+
+bool resolve_check_required(const struct resolve_context *ctx, const struct option *options, struct error *err)
+{
+	for (const struct option *o = options; o && o->type != OPTION_END; o++)
+		if ((o->flags & OPTION_REQUIRED) && resolve_origin(ctx, o).origin == ORIGIN_UNSET)
+			return error_set(err, EXIT_USAGE, "--%s is missing", o->long_name);
 	return true;
 }

@@ -38,6 +38,10 @@ struct resolved resolve_origin(const struct resolve_context *ctx, const struct o
 bool resolve_options(const struct resolve_context *ctx, const struct option *options, void *args,
 	struct error *err);
 
+/* False with EXIT_USAGE when an OPTION_REQUIRED has no value. Called when every value that was given is known to be right:
+ * a mistake in what stands there comes before what does not. */
+bool resolve_check_required(const struct resolve_context *ctx, const struct option *options, struct error *err);
+
 /* "argument", "environment", "profile", "config", "default", "unset" */
 const char *origin_name(enum origin origin);
 /* "--jobs", "DATABASE_URL", "dbops.yaml:3:8"; adds nothing for the others. */
