@@ -3,6 +3,7 @@
 
 DBOPS_BUILD          build folder to test (default build-test: ASan + UBSan)
 DBOPS_RELEASE_BUILD  optimised build for memory and size (default build-release)
+DBOPS_TEST_MAJORS    "13 15 18": of the tests that run once a major, only these (default: all that are here)
 """
 import json
 import os
@@ -22,18 +23,25 @@ from support.runner import BUILD, RELEASE_BUILD, Dbops, binary  # noqa: E402
 BINDIRS = servers.postgres_bindirs()
 MAJOR = 15 if 15 in BINDIRS else min(BINDIRS, default=0)
 EMBEDDED = servers.embedded_bindirs()
+TEST_MAJORS = os.environ.get("DBOPS_TEST_MAJORS", "")
 SQL = pathlib.Path(__file__).resolve().parent / "sql"
+
+
+def wanted(majors):
+    """Those that DBOPS_TEST_MAJORS names; all without it, and never none."""
+    chosen = {int(m) for m in TEST_MAJORS.split()}
+    return sorted(set(majors) & chosen) or sorted(majors)
 
 
 def pytest_generate_tests(metafunc):
     """any_major: the system's PostgreSQL, and every further one that tests/support/pgsuite.sh has unpacked."""
     if "embedded_major" in metafunc.fixturenames:
-        metafunc.parametrize("embedded_major", sorted(EMBEDDED), ids=lambda m: f"server{m}", scope="module")
+        metafunc.parametrize("embedded_major", wanted(EMBEDDED), ids=lambda m: f"server{m}", scope="module")
     if "every_server" in metafunc.fixturenames:
-        majors = sorted(m for m in set(BINDIRS) | set(EMBEDDED) if m >= 14)
-        metafunc.parametrize("every_server", majors, ids=lambda m: f"pg{m}", indirect=True, scope="session")
+        majors = [m for m in set(BINDIRS) | set(EMBEDDED) if m >= 14]
+        metafunc.parametrize("every_server", wanted(majors), ids=lambda m: f"pg{m}", indirect=True, scope="session")
     if "server_major" in metafunc.fixturenames:
-        metafunc.parametrize("server_major", sorted({MAJOR, *EMBEDDED}), ids=lambda m: f"server{m}")
+        metafunc.parametrize("server_major", wanted({MAJOR, *EMBEDDED}), ids=lambda m: f"server{m}")
     if "any_major" in metafunc.fixturenames:
         metafunc.parametrize("any_major", sorted(BINDIRS), ids=lambda m: f"pg{m}")
 
@@ -42,7 +50,7 @@ def pytest_terminal_summary(terminalreporter):
     counts = {kind: len(terminalreporter.stats.get(kind, [])) for kind in ("passed", "failed", "error", "skipped", "xfailed", "xpassed")}
     for what, majors, how in (
         ("PostgreSQL with pg_dump", BINDIRS, "tests/support/pgsuite.sh"), ("PostgreSQL servers alone", EMBEDDED, "tests/support/embedded/fetch.sh")):
-        further = ", ".join(str(m) for m in sorted(majors) if what.endswith("alone") or m != MAJOR)
+        further = ", ".join(str(m) for m in wanted(majors) if what.endswith("alone") or m != MAJOR)
         terminalreporter.write_line(f"{what}, beside {MAJOR}: " + (f"{further} tested" if further else f"NONE HERE, NOT TESTED ({how} gets them)"))
     path = os.environ.get("DBOPS_TEST_COUNTS")
     if path:
