@@ -61,6 +61,8 @@ void resolved_add_place(const struct resolve_context *ctx, const struct option *
 		break;
 	case ORIGIN_CONFIG:
 	case ORIGIN_PROFILE:
+		if (!r->config)
+			BUG("--%s comes from the configuration, from nowhere in it", o->long_name);
 		strbuf_addf(out, "%s:%d:%d", ctx->config->path ? ctx->config->path : "configuration",
 			r->config->line, r->config->column);
 		break;
