@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -29,18 +28,6 @@ static void run_release(struct run *r)
 	inspector_close(&r->inspector);
 	sample_release(&r->before);
 	sample_release(&r->now);
-}
-
-/* Waits ms; a stop request ends it. False when one came. */
-static bool wait_for(struct app *app, int64_t ms)
-{
-	struct pollfd fd = { .fd = app->cancel ? app->cancel->wake_fd : -1, .events = POLLIN };
-	double end = clock_monotonic() + (double)ms / 1000;
-
-	for (double left; (left = end - clock_monotonic()) > 0;)
-		if (poll(&fd, 1, (int)(left * 1000) + 1) > 0 || cancel_requested(app->cancel))
-			return false;
-	return !cancel_requested(app->cancel);
 }
 
 static bool connect_to_server(struct run *r, struct error *err)
@@ -227,7 +214,7 @@ static bool look_silently(struct run *r, struct error *err)
 		return false;
 	r->inspection->release(rows);
 	keep_sample(r);
-	return wait_for(r->app, r->app->interval) || cancel_check(r->app->cancel, err);
+	return cancel_pause(r->app->cancel, r->app->interval, err);
 }
 
 static bool prepare(struct run *r, struct error *err)
@@ -268,7 +255,7 @@ static bool survive(struct run *r, int64_t *delay, struct error *err)
 	error_release(err);
 	if (r->inspector.conn && PQstatus(r->inspector.conn->pg) != CONNECTION_OK)
 		inspector_close(&r->inspector);
-	if (!wait_for(r->app, *delay))
+	if (!cancel_pause(r->app->cancel, *delay, err))
 		return false;
 	*delay = *delay * 2 > RECONNECT_MAX_MS ? RECONNECT_MAX_MS : *delay * 2;
 	return true;
@@ -292,12 +279,12 @@ static bool watch(struct run *r, struct error *err)
 			delay = RECONNECT_FIRST_MS;
 			if (r->inspection->counters)
 				keep_sample(r);
-			if (wait_for(app, app->watch))
+			if (cancel_pause(app->cancel, app->watch, err))
 				continue;
 		} else if (survive(r, &delay, err)) {
 			continue;
 		}
-		return error_is_set(err) ? false : cancel_check(app->cancel, err);
+		return false;
 	}
 }
 

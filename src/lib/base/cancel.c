@@ -3,7 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <poll.h>
 #include <signal.h>
+#include "clock.h"
 
 bool cancel_open(struct cancel *c, struct error *err)
 {
@@ -37,4 +41,15 @@ bool cancel_check(const struct cancel *c, struct error *err)
 		return true;
 	return error_set(err, signal == SIGINT ? EXIT_INTERRUPTED : EXIT_TERMINATED,
 		signal == SIGINT ? "interrupted" : "terminated");
+}
+
+bool cancel_pause(const struct cancel *c, int64_t ms, struct error *err)
+{
+	struct pollfd fd = { .fd = c ? c->wake_fd : -1, .events = POLLIN };
+	double end = clock_monotonic() + (double)ms / 1000;
+
+	for (double left; !cancel_requested(c) && (left = (end - clock_monotonic()) * 1000) > 0;)
+		if (poll(&fd, 1, (int)fmin(ceil(left), INT_MAX)) < 0 && errno != EINTR)
+			return error_set_errno(err, EXIT_BUG, errno, "cannot wait");
+	return cancel_check(c, err);
 }

@@ -9,6 +9,7 @@
 #define DBOPS_CANCEL_H
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include "error.h"
 
 struct cancel {
@@ -29,5 +30,8 @@ static inline int cancel_requested(const struct cancel *c)
 }
 /* False with EXIT_INTERRUPTED or EXIT_TERMINATED when a stop was requested, else true. */
 bool cancel_check(const struct cancel *c, struct error *err);
+/* Waits ms milliseconds (0 or less: not at all), signals that are no stop request notwithstanding; NULL c: nothing ends it early.
+ * False at once when a stop was or is requested, as cancel_check(), and with EXIT_BUG when the system cannot wait. */
+bool cancel_pause(const struct cancel *c, int64_t ms, struct error *err);
 
 #endif

@@ -2,7 +2,6 @@
 #include "signal_backend.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
 #include "clock.h"
 
@@ -262,11 +261,9 @@ static bool look(struct inspector *in, struct signal_plan *p, struct error *err)
 
 static bool pause_until(double deadline, const struct cancel *cancel, struct error *err)
 {
-	struct pollfd fd = { .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN };
 	double left = (deadline - clock_monotonic()) * 1000;
 
-	poll(&fd, 1, left < POLL_MS ? (int)left + 1 : POLL_MS);
-	return cancel_check(cancel, err);
+	return cancel_pause(cancel, left < POLL_MS ? (int64_t)left + 1 : POLL_MS, err);
 }
 
 /* Until nothing is left in SIGNAL_SENT, or the time is over. */

@@ -2,9 +2,7 @@
 /* Drops a table that is, row by row and at this moment, what its archive holds; or without an archive, but no other table. */
 #include "archive.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include "clock.h"
 #include "copy_rows.h"
 #include "session.h"
@@ -37,15 +35,6 @@ static bool is_transient(const struct error *err)
 	return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
 }
 
-static bool pause_ms(int64_t ms, const struct cancel *cancel, struct error *err)
-{
-	struct pollfd fd = { .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN };
-
-	if (poll(&fd, 1, (int)ms) < 0 && errno != EINTR)
-		return error_set_errno(err, EXIT_BUG, errno, "cannot wait");
-	return cancel_check(cancel, err);
-}
-
 /* Runs a statement that takes locks, in a savepoint, again and again until max_wait is used up: waiting without end would queue
  * everybody behind us. */
 static bool run_patiently(const struct drop *d, const char *sql, const char *what, struct error *err)
@@ -70,7 +59,7 @@ static bool run_patiently(const struct drop *d, const char *sql, const char *wha
 			return error_move(err, &failed);
 		}
 		log_info(d->o->log, "archive.wait", "cannot %s '%s' yet: %s", what, d->s->shown, failed.message);
-		if (!pg_exec(d->c, err, "ROLLBACK TO SAVEPOINT dbops") || !pause_ms(pause, d->o->cancel, err))
+		if (!pg_exec(d->c, err, "ROLLBACK TO SAVEPOINT dbops") || !cancel_pause(d->o->cancel, pause, err))
 			return false;
 	}
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "partition_apply.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include "clock.h"
 
 #define LOCK_CLASS 0x64625070 /* "dbPp": first half of our advisory locks */
@@ -175,11 +173,10 @@ static char *find_hidden(struct run *run, const char *oids, struct error *err)
 {
 	_cleanup_result_ PGresult *r = pg_query(run->c, err,
 		"SELECT coalesce(pg_catalog.array_agg(DISTINCT l.virtualtransaction), '{}')" USERS_SQL " AND w.since IS NULL", 1, &oids);
-	struct pollfd fd = { .fd = run->o->cancel ? run->o->cancel->wake_fd : -1, .events = POLLIN };
 
 	if (!r)
 		return NULL;
-	if (strcmp(pg_value(r, 0, 0), "{}") != 0 && poll(&fd, 1, (int)run->o->blocker_age_ms) > 0 && !cancel_check(run->o->cancel, err))
+	if (strcmp(pg_value(r, 0, 0), "{}") != 0 && !cancel_pause(run->o->cancel, run->o->blocker_age_ms, err))
 		return NULL;
 	return xstrdup(pg_value(r, 0, 0));
 }
@@ -261,11 +258,8 @@ static bool pause_before(unsigned attempts, const struct cancel *cancel, struct 
 {
 	int64_t base = INT64_C(50) << (attempts < 6 ? attempts : 6);
 	int64_t ms = base / 2 + (int64_t)((uint64_t)clock_now_us() * 2654435761u % 1000003 * (uint64_t)base / 1000003);
-	struct pollfd fd = { .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN };
 
-	if (poll(&fd, 1, (int)ms) < 0 && errno != EINTR)
-		return error_set_errno(err, EXIT_BUG, errno, "cannot wait");
-	return cancel_check(cancel, err);
+	return cancel_pause(cancel, ms, err);
 }
 
 static bool run_step(struct run *run, struct plan_step *s, struct error *err)

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "purge.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include "clock.h"
 
 #define PAUSE_MIN_MS 100
@@ -15,15 +13,6 @@ struct run {
 	const struct purge_options *o;
 	struct purge_result *ret;
 };
-
-static bool pause_ms(int64_t ms, const struct cancel *cancel, struct error *err)
-{
-	struct pollfd fd = { .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN };
-
-	if (ms > 0 && poll(&fd, 1, (int)ms) < 0 && errno != EINTR)
-		return error_set_errno(err, EXIT_BUG, errno, "cannot wait");
-	return cancel_check(cancel, err);
-}
 
 /* --- one batch --------------------------------------------------------------------------------------------- */
 
@@ -70,7 +59,7 @@ static bool run_batch(struct run *r, const char *sql, int64_t *ret_rows, struct 
 			return error_move(err, &failed);
 		}
 		r->ret->lock_waits++;
-		if (!pause_ms(pause, r->o->cancel, err))
+		if (!cancel_pause(r->o->cancel, pause, err))
 			return false;
 	}
 }
@@ -109,7 +98,7 @@ static bool wait_for_standbys(struct run *r, struct error *err)
 		}
 		if (!r->ret->lag_waits++)
 			log_info(r->o->log, "purge.lag", "waiting for a standby that is %" PRId64 " bytes behind", lag);
-		if (!pause_ms(pause, r->o->cancel, err))
+		if (!cancel_pause(r->o->cancel, pause, err))
 			return false;
 	}
 	return true;
@@ -117,7 +106,7 @@ static bool wait_for_standbys(struct run *r, struct error *err)
 
 static bool between_batches(struct run *r, struct error *err)
 {
-	return wait_for_standbys(r, err) && pause_ms(r->o->pause_ms, r->o->cancel, err);
+	return wait_for_standbys(r, err) && cancel_pause(r->o->cancel, r->o->pause_ms, err);
 }
 
 /* --- the whole --------------------------------------------------------------------------------------------- */
