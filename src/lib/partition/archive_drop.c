@@ -3,12 +3,9 @@
 #include "archive.h"
 
 #include <inttypes.h>
-#include "clock.h"
 #include "copy_rows.h"
+#include "patience.h"
 #include "session.h"
-
-#define PAUSE_MIN_MS 100
-#define PAUSE_MAX_MS 3200
 
 struct drop {
 	struct pg_conn *c;
@@ -30,27 +27,22 @@ static bool changed(const struct drop *d, const char *what, struct error *err)
 
 /* --- locks ------------------------------------------------------------------------------------------------- */
 
-static bool is_transient(const struct error *err)
-{
-	return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
-}
-
 /* Runs a statement that takes locks, in a savepoint, again and again until max_wait is used up: waiting without end would queue
  * everybody behind us. */
 static bool run_patiently(const struct drop *d, const char *sql, const char *what, struct error *err)
 {
-	double deadline = clock_monotonic() + (double)d->o->max_wait_ms / 1000;
+	struct patience patience = patience_begin(d->o->max_wait_ms);
 
-	for (int64_t pause = PAUSE_MIN_MS;; pause = pause < PAUSE_MAX_MS ? pause * 2 : pause) {
+	for (;;) {
 		_cleanup_error_ struct error failed = ERROR_INIT;
 
 		if (!pg_exec(d->c, err, "SAVEPOINT dbops"))
 			return false;
 		if (pg_exec(d->c, &failed, sql))
 			return pg_exec(d->c, err, "RELEASE SAVEPOINT dbops");
-		if (!is_transient(&failed) || clock_monotonic() >= deadline) {
+		if (!patience_helps(&failed) || patience_over(&patience)) {
 			error_prefix(&failed, "cannot %s '%s'", what, d->s->shown);
-			if (is_transient(&failed)) {
+			if (patience_helps(&failed)) {
 				failed.code = EXIT_BUSY;
 				error_hint(&failed, "Somebody uses the table. It was not dropped; archive it again later, or allow more time.");
 			}
@@ -59,7 +51,7 @@ static bool run_patiently(const struct drop *d, const char *sql, const char *wha
 			return error_move(err, &failed);
 		}
 		log_info(d->o->log, "archive.wait", "cannot %s '%s' yet: %s", what, d->s->shown, failed.message);
-		if (!pg_exec(d->c, err, "ROLLBACK TO SAVEPOINT dbops") || !cancel_pause(d->o->cancel, pause, err))
+		if (!pg_exec(d->c, err, "ROLLBACK TO SAVEPOINT dbops") || !patience_pause(&patience, d->o->cancel, err))
 			return false;
 	}
 }

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include "clock.h"
+#include "patience.h"
 
 #define LOCK_CLASS 0x64625070 /* "dbPp": first half of our advisory locks */
 
@@ -104,11 +105,6 @@ static void on_notice(void *data, const PGresult *r)
 		run->implied |= run->proof_table && strstr(message, run->proof_table);
 	else if (severity && message && strcmp(severity, "WARNING") == 0)
 		log_warning(run->o->log, "partitions.server", "the server warns: %s", message);
-}
-
-static bool is_transient(const struct error *err)
-{
-	return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0;
 }
 
 static bool prove(struct run *run, const struct plan_step *s, struct error *err)
@@ -253,17 +249,9 @@ static bool attempt(struct run *run, const struct plan_step *s, struct error *er
 	}
 }
 
-/* 0.1 s, doubled up to 3.2 s, times 0.5 to 1.5: runs that collided once shall not do so again. */
-static bool pause_before(unsigned attempts, const struct cancel *cancel, struct error *err)
-{
-	int64_t base = INT64_C(50) << (attempts < 6 ? attempts : 6);
-	int64_t ms = base / 2 + (int64_t)((uint64_t)clock_now_us() * 2654435761u % 1000003 * (uint64_t)base / 1000003);
-
-	return cancel_pause(cancel, ms, err);
-}
-
 static bool run_step(struct run *run, struct plan_step *s, struct error *err)
 {
+	struct patience patience = patience_begin(run->o->max_wait_ms);
 	double start = clock_monotonic();
 
 	for (;;) {
@@ -276,19 +264,19 @@ static bool run_step(struct run *run, struct plan_step *s, struct error *err)
 		s->seconds = clock_monotonic() - start;
 		if (s->done)
 			return true;
-		if (!is_transient(&failed)) {
+		if (!patience_helps(&failed)) {
 			if (strcmp(failed.sqlstate, "57014") == 0)
 				error_hint(&failed, "The time that the plan allows for this statement was used up; nothing of this step was done.");
 			if (failed.code != EXIT_INTERRUPTED && failed.code != EXIT_TERMINATED)
 				error_prefix(&failed, "%s", s->title);
 			return error_move(err, &failed);
 		}
-		if (s->seconds * 1000 >= (double)run->o->max_wait_ms) {
+		if (patience_over(&patience)) {
 			explain_lock(run->c, s, &failed);
 			return error_move(err, &failed);
 		}
 		log_info(run->o->log, "partitions.retry", "%s: %s; trying again (attempt %u)", s->title, failed.message, s->attempts + 1);
-		if (!pause_before(s->attempts, run->o->cancel, err))
+		if (!patience_pause(&patience, run->o->cancel, err))
 			return false;
 	}
 }

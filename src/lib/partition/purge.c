@@ -3,9 +3,7 @@
 
 #include <inttypes.h>
 #include "clock.h"
-
-#define PAUSE_MIN_MS 100
-#define PAUSE_MAX_MS 3200
+#include "patience.h"
 
 struct run {
 	struct pg_conn *c;
@@ -35,14 +33,14 @@ static char *batch_sql(const struct run *r, int64_t from_page, int64_t pages)
 
 static bool is_transient(const struct error *err)
 {
-	return strcmp(err->sqlstate, "55P03") == 0 || strcmp(err->sqlstate, "40P01") == 0 || strcmp(err->sqlstate, "40001") == 0;
+	return patience_helps(err) || strcmp(err->sqlstate, "40001") == 0;
 }
 
 static bool run_batch(struct run *r, const char *sql, int64_t *ret_rows, struct error *err)
 {
-	double deadline = clock_monotonic() + (double)r->o->max_wait_ms / 1000;
+	struct patience patience = patience_begin(r->o->max_wait_ms);
 
-	for (int64_t pause = PAUSE_MIN_MS;; pause = pause < PAUSE_MAX_MS ? pause * 2 : pause) {
+	for (;;) {
 		_cleanup_error_ struct error failed = ERROR_INIT;
 		_cleanup_result_ PGresult *result = pg_query(r->c, &failed, sql, 0, NULL);
 
@@ -52,14 +50,14 @@ static bool run_batch(struct run *r, const char *sql, int64_t *ret_rows, struct 
 			r->ret->batches += *ret_rows > 0;
 			return true;
 		}
-		if (!is_transient(&failed) || clock_monotonic() >= deadline) {
+		if (!is_transient(&failed) || patience_over(&patience)) {
 			if (is_transient(&failed))
 				failed.code = EXIT_BUSY;
 			error_prefix(&failed, "purging '%s'", r->p->shown);
 			return error_move(err, &failed);
 		}
 		r->ret->lock_waits++;
-		if (!cancel_pause(r->o->cancel, pause, err))
+		if (!patience_pause(&patience, r->o->cancel, err))
 			return false;
 	}
 }
@@ -83,22 +81,22 @@ static bool look_at_standbys(struct run *r, int64_t *ret_lag, struct error *err)
 
 static bool wait_for_standbys(struct run *r, struct error *err)
 {
-	double deadline = clock_monotonic() + (double)r->o->max_wait_ms / 1000;
+	struct patience patience = patience_begin(r->o->max_wait_ms);
 	int64_t lag = 0;
 
-	for (int64_t pause = PAUSE_MIN_MS; r->o->max_lag; pause = pause < PAUSE_MAX_MS ? pause * 2 : pause) {
+	while (r->o->max_lag) {
 		if (!look_at_standbys(r, &lag, err))
 			return false;
 		if (lag <= r->o->max_lag)
 			return true;
-		if (clock_monotonic() >= deadline) {
+		if (patience_over(&patience)) {
 			error_set(err, EXIT_BUSY, "a standby is too far behind to purge on");
 			error_detail(err, "%" PRId64 " bytes; %" PRId64 " are allowed.", lag, r->o->max_lag);
 			return error_hint(err, "What is purged stays purged; the next run goes on. --max-lag and --max-wait allow more.");
 		}
 		if (!r->ret->lag_waits++)
 			log_info(r->o->log, "purge.lag", "waiting for a standby that is %" PRId64 " bytes behind", lag);
-		if (!cancel_pause(r->o->cancel, pause, err))
+		if (!patience_pause(&patience, r->o->cancel, err))
 			return false;
 	}
 	return true;
