@@ -4,16 +4,6 @@
 #include "connections_commands.h"
 #include "signal_sessions.h"
 
-static bool cancel_run(struct app *app, const void *args, struct error *err)
-{
-	return signal_sessions(app, args, SIGNAL_CANCEL, err);
-}
-
-static bool terminate_run(struct app *app, const void *args, struct error *err)
-{
-	return signal_sessions(app, args, SIGNAL_TERMINATE, err);
-}
-
 static const struct example cancel_examples[] = {
 	{ "dbops connections cancel 4711 --yes", "end the statement that pid 4711 runs; its session goes on" },
 	{ "dbops connections cancel --role report --state active --older-than 15min --escalate 10s --yes",
@@ -40,30 +30,16 @@ static const struct example terminate_examples[] = {
 	"when a session that was named is left alone."
 
 const struct command connections_cancel_command = {
-	.name = "cancel",
+	CANCEL_COMMAND,
 	.summary = "end the statements of sessions, by pid or by rule",
 	.detail = "Cancels what sessions run; the sessions themselves go on. A session that is idle in a transaction runs nothing: "
 		  "it can only be terminated.\n\n" HOW,
-	.options = signal_cancel_options,
-	.operands = signal_operands,
-	.columns = signal_columns,
 	.examples = cancel_examples,
-	.args_size = sizeof(struct signal_args),
-	.needs = NEED_SERVER,
-	.flags = COMMAND_ROWS | COMMAND_DESTRUCTIVE,
-	.run = cancel_run,
 };
 
 const struct command connections_terminate_command = {
-	.name = "terminate",
+	TERMINATE_COMMAND,
 	.summary = "end sessions, by pid or by rule",
 	.detail = "Ends sessions; what they had not committed is rolled back.\n\n" HOW,
-	.options = signal_terminate_options,
-	.operands = signal_operands,
-	.columns = signal_columns,
 	.examples = terminate_examples,
-	.args_size = sizeof(struct signal_args),
-	.needs = NEED_SERVER,
-	.flags = COMMAND_ROWS | COMMAND_DESTRUCTIVE,
-	.run = terminate_run,
 };

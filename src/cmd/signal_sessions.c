@@ -274,7 +274,7 @@ static bool apply(struct app *app, const struct signal_args *a, struct inspector
 	return true;
 }
 
-bool signal_sessions(struct app *app, const struct signal_args *a, enum signal_action action, struct error *err)
+static bool run(struct app *app, const struct signal_args *a, enum signal_action action, struct error *err)
 {
 	_cleanup_(inspector_close) struct inspector in = { 0 };
 	_cleanup_signal_plan_ struct signal_plan plan = { .action = action };
@@ -292,4 +292,14 @@ bool signal_sessions(struct app *app, const struct signal_args *a, enum signal_a
 	if (!plan.items.len)
 		log_info(&app->log, "signal.none", "no session matches");
 	return print_items(app, &in, &plan, err);
+}
+
+bool signal_cancel(struct app *app, const void *args, struct error *err)
+{
+	return run(app, args, SIGNAL_CANCEL, err);
+}
+
+bool signal_terminate(struct app *app, const void *args, struct error *err)
+{
+	return run(app, args, SIGNAL_TERMINATE, err);
 }

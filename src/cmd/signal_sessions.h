@@ -21,7 +21,15 @@ extern const struct column signal_columns[];
 extern const struct operand signal_operands[];
 extern const struct option signal_cancel_options[], signal_terminate_options[];
 
-/* The whole run: plan, question, signals, result. */
-bool signal_sessions(struct app *app, const struct signal_args *args, enum signal_action action, struct error *err);
+/* The whole run: plan, question, signals, result. args: struct signal_args. */
+bool signal_cancel(struct app *app, const void *args, struct error *err);
+bool signal_terminate(struct app *app, const void *args, struct error *err);
+
+/* A record but for its texts and examples. */
+#define CANCEL_COMMAND    .name = "cancel", .options = signal_cancel_options, .run = signal_cancel, SIGNAL_COMMAND
+#define TERMINATE_COMMAND .name = "terminate", .options = signal_terminate_options, .run = signal_terminate, SIGNAL_COMMAND
+#define SIGNAL_COMMAND                                                                                          \
+	.operands = signal_operands, .columns = signal_columns, .args_size = sizeof(struct signal_args),        \
+	.needs = NEED_SERVER, .flags = COMMAND_ROWS | COMMAND_DESTRUCTIVE
 
 #endif

@@ -4,16 +4,6 @@
 
 #include "signal_sessions.h"
 
-static bool cancel_run(struct app *app, const void *args, struct error *err)
-{
-	return signal_sessions(app, args, SIGNAL_CANCEL, err);
-}
-
-static bool terminate_run(struct app *app, const void *args, struct error *err)
-{
-	return signal_sessions(app, args, SIGNAL_TERMINATE, err);
-}
-
 static const struct example cancel_examples[] = {
 	{ "dbops locks cancel 4711 --yes", "an ALTER TABLE in the queue: who stands behind it goes on" },
 	{ "dbops locks cancel 4711 --escalate 10s --yes", "terminate it if its statement has not stopped within 10 s" },
@@ -31,30 +21,16 @@ static const struct example terminate_examples[] = {
 	"connections cancel and terminate, which say more about rules and refusals."
 
 const struct command locks_cancel_command = {
-	.name = "cancel",
+	CANCEL_COMMAND,
 	.summary = "end the statement of a blocker",
 	.detail = "Cancels what a session runs: its transaction is undone and its locks go, its session goes on. Locks of the session itself, such "
 		  "as pg_advisory_lock()'s, stay. A session that is idle in a transaction runs nothing: it can only be terminated.\n\n" HOW,
-	.options = signal_cancel_options,
-	.operands = signal_operands,
-	.columns = signal_columns,
 	.examples = cancel_examples,
-	.args_size = sizeof(struct signal_args),
-	.needs = NEED_SERVER,
-	.flags = COMMAND_ROWS | COMMAND_DESTRUCTIVE,
-	.run = cancel_run,
 };
 
 const struct command locks_terminate_command = {
-	.name = "terminate",
+	TERMINATE_COMMAND,
 	.summary = "end the session of a blocker",
 	.detail = "Ends a session; what it had not committed is rolled back, and all its locks go.\n\n" HOW,
-	.options = signal_terminate_options,
-	.operands = signal_operands,
-	.columns = signal_columns,
 	.examples = terminate_examples,
-	.args_size = sizeof(struct signal_args),
-	.needs = NEED_SERVER,
-	.flags = COMMAND_ROWS | COMMAND_DESTRUCTIVE,
-	.run = terminate_run,
 };
