@@ -33,21 +33,14 @@ static const struct option options[] = {
 		.help = "with --drop, where DETACH CONCURRENTLY is impossible (a DEFAULT partition): detach under ACCESS EXCLUSIVE"),
 	OPT_LEDGER(A),
 	OPT_GROUP("The archive"),
-	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "partitions.jobs", .fallback = "2", .min = 1,
-		.max = 128, .help = "connections and threads that read, compress, hash and prove at once"),
+	OPT_JOBS(A, "connections and threads that read, compress, hash and prove at once"),
 	OPT_INT(A, level, .short_name = 'Z', .long_name = "compress", .metavar = "LEVEL", .config_key = "partitions.compress",
 		.fallback = "1", .min = CODEC_LEVEL_MIN, .max = CODEC_LEVEL_MAX, .help = "gzip level"),
-	OPT_PATH(A, bindir, .long_name = "pg-bindir", .metavar = "DIR", .env = "DBOPS_PG_BINDIR", .config_key = "pg_bindir",
-		.complete = COMPLETE_DIR, .help = "folder of pg_dump (default: found by the server's major version)"),
+	OPT_BINDIR(A, "folder of pg_dump (default: found by the server's major version)"),
 	CHANGE_OPTIONS(A),
 	OPT_END,
 };
 #undef A
-
-static const struct operand operands[] = {
-	{ "PARTITION", "a partition, or a table that was one, as SQL names it", 1, 1, COMPLETE_TABLE },
-	{ .name = NULL },
-};
 
 static const struct example examples[] = {
 	{ "dbops partitions archive -d app trades_2023_01 --to /archive", "a proven copy; the table stays as it is" },
@@ -208,7 +201,7 @@ const struct command partitions_archive_command = {
 		  "With --as csv.gz the rows, and nothing else, become one gzipped CSV file with a header, as COPY writes it, below "
 		  "DATABASE/csv, with columns, types and hashes in a JSON file beside it. 'dbops partitions restore' does not read it.",
 	.options = options,
-	.operands = operands,
+	.operands = subject_operands,
 	.examples = examples,
 	.args_size = sizeof(struct archive_args),
 	.needs = NEED_SERVER | NEED_REMOTE,

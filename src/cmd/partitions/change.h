@@ -22,15 +22,19 @@ struct change_args {
 	int64_t blocker_age; /* of detach; 0 = 5 s */
 };
 
-#define CHANGE_OPTIONS(args)                                                                                                              \
-	OPT_GROUP("How it is done"),                                                                                                      \
-	OPT_FLAG(args, change.sql, .long_name = "sql", .help = "print the SQL that would run, with its locks as comments, and do nothing"),   \
-	OPT_STRING(args, change.apply, .long_name = "apply", .metavar = "DIGEST",                                                         \
-		.help = "carry the plan out if it is the very one with this digest (of --dry-run or --sql)"),                             \
-	OPT_DURATION(args, change.lock_timeout, .long_name = "lock-timeout", .metavar = "TIME", .config_key = "partitions.lock_timeout",   \
-		.fallback = "1s", .min = 1, .max = 600000, .help = "longest wait for one lock; others queue behind it that long"),         \
-	OPT_DURATION(args, change.max_wait, .long_name = "max-wait", .metavar = "TIME", .config_key = "partitions.max_wait",               \
-		.fallback = "1min", .max = 86400000, .help = "go on trying for that long, with growing pauses, when a lock cannot be had")
+/* Alone for commands without a plan to print. */
+#define OPT_LOCKS(args, timeout, wait)                                                                                                  \
+	OPT_DURATION(args, timeout, .long_name = "lock-timeout", .metavar = "TIME", .config_key = "partitions.lock_timeout",            \
+		.fallback = "1s", .min = 1, .max = 600000, .help = "longest wait for one lock; others queue behind it that long"),      \
+	OPT_DURATION(args, wait, .long_name = "max-wait", .metavar = "TIME", .config_key = "partitions.max_wait", .fallback = "1min",   \
+		.max = 86400000, .help = "go on trying for that long, with growing pauses, when a lock cannot be had")
+
+#define CHANGE_OPTIONS(args)                                                                                                            \
+	OPT_GROUP("How it is done"),                                                                                                    \
+	OPT_FLAG(args, change.sql, .long_name = "sql", .help = "print the SQL that would run, with its locks as comments, and do nothing"), \
+	OPT_STRING(args, change.apply, .long_name = "apply", .metavar = "DIGEST",                                                       \
+		.help = "carry the plan out if it is the very one with this digest (of --dry-run or --sql)"),                           \
+	OPT_LOCKS(args, change.lock_timeout, change.max_wait)
 
 extern const struct column change_columns[]; /* of the report that change_finish() prints */
 

@@ -26,6 +26,11 @@ struct storage *open_destination(struct app *app, const char *spec, bool create,
 	return storage_file_open(strncmp(spec, "file://", 7) == 0 ? spec + 7 : spec, create, err);
 }
 
+const struct operand subject_operands[] = {
+	{ "PARTITION", "a partition, or a table that was one, as SQL names it", 1, 1, COMPLETE_TABLE },
+	{ .name = NULL },
+};
+
 bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *ret, struct error *err)
 {
 	uint32_t oid;

@@ -11,6 +11,8 @@
 /* Opens what --to or --from names: s3://BUCKET/PREFIX, a remote of the configuration, else a folder. spec NULL or empty:
  * EXIT_USAGE. */
 struct storage *open_destination(struct app *app, const char *spec, bool create, int64_t slots, bool *ret_remote, struct error *err);
+/* The operand PARTITION of archive and drop, for load_subject(). */
+extern const struct operand subject_operands[];
 /* The table a user means, with all that archive.h wants to know of it. */
 bool load_subject(struct pg_conn *c, const char *name, struct archive_subject *ret, struct error *err);
 
@@ -24,15 +26,16 @@ bool check_holds(struct app *app, struct pg_conn *c, const struct archive_subjec
 /* Conditions of rows that are held; refuses when the whole table is. */
 bool held_rows(struct app *app, struct pg_conn *c, uint32_t oid, struct strvec *ret, struct error *err);
 
+#define OPT_JOBS(A, text)                                                                                                       \
+	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "partitions.jobs", .fallback = "2", \
+		.min = 1, .max = 128, .help = text)
+
+#define OPT_BINDIR(A, text)                                                                                                     \
+	OPT_PATH(A, bindir, .long_name = "pg-bindir", .metavar = "DIR", .env = "DBOPS_PG_BINDIR", .config_key = "pg_bindir",    \
+		.complete = COMPLETE_DIR, .help = text)
+
 #define OPT_LEDGER(A)                                                                                             \
 	OPT_PATH(A, ledger, .long_name = "ledger", .metavar = "FILE", .config_key = "partitions.ledger",              \
 		.help = "file that records what is removed (default: ~/.local/state/dbops/ledger.ndjson)")
-
-/* As in CHANGE_OPTIONS, for commands without a plan to print. */
-#define OPT_LOCKS(A, timeout, wait)                                                                                                  \
-	OPT_DURATION(A, timeout, .long_name = "lock-timeout", .metavar = "TIME", .config_key = "partitions.lock_timeout",            \
-		.fallback = "1s", .min = 1, .max = 600000, .help = "longest wait for one lock; others queue behind it that long"),   \
-	OPT_DURATION(A, wait, .long_name = "max-wait", .metavar = "TIME", .config_key = "partitions.max_wait", .fallback = "1min",    \
-		.max = 86400000, .help = "go on trying for that long, with growing pauses, when a lock cannot be had")
 
 #endif

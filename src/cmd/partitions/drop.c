@@ -23,17 +23,11 @@ static const struct option options[] = {
 	OPT_FLAG(A, allow_plain, .long_name = "allow-plain",
 		.help = "where DETACH CONCURRENTLY is impossible (a DEFAULT partition), detach under ACCESS EXCLUSIVE"),
 	OPT_LEDGER(A),
-	OPT_INT(A, jobs, .short_name = 'j', .long_name = "jobs", .metavar = "N", .config_key = "partitions.jobs", .fallback = "2", .min = 1,
-		.max = 128, .help = "threads that prove the archive"),
+	OPT_JOBS(A, "threads that prove the archive"),
 	CHANGE_OPTIONS(A),
 	OPT_END,
 };
 #undef A
-
-static const struct operand operands[] = {
-	{ "PARTITION", "a partition, or a table that was one, as SQL names it", 1, 1, COMPLETE_TABLE },
-	{ .name = NULL },
-};
 
 static const struct example examples[] = {
 	{ "dbops partitions drop -d app trades_2023_01 --archived-in s3://cold/app --yes", "drop what is archived and unchanged since" },
@@ -109,7 +103,7 @@ const struct command partitions_drop_command = {
 		  "--archived-in its newest archive is read back as a whole first, and every row is compared with it under a lock; a table that "
 		  "was changed since stays, and is attached again. What was dropped stands in the ledger, before and after.",
 	.options = options,
-	.operands = operands,
+	.operands = subject_operands,
 	.examples = examples,
 	.args_size = sizeof(struct drop_args),
 	.needs = NEED_SERVER | NEED_REMOTE,
