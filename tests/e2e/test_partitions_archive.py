@@ -136,6 +136,21 @@ def test_table_in_use(run, detached, work):
     assert exists(detached, "trades_2025_01") and detached.value("SELECT count(*) FROM pg_locks WHERE relation = 'trades_2025_01'::regclass") == 0
 
 
+@pytest.mark.parametrize("mode, verb", [("ROW EXCLUSIVE", "lock"), ("ACCESS SHARE", "drop")])
+def test_lock_is_tried_again(run, detached, work, mode, verb):
+    """A writer is in the way of the comparison, a reader of the drop: when they are done, it goes on."""
+    with detached.connect() as holder:
+        holder.execute("BEGIN")
+        holder.execute(f"LOCK TABLE trades_2025_01 IN {mode} MODE")
+        process = run.start("partitions", "archive", "-d", detached, "trades_2025_01", "--to", work / "cold", "--drop", "--yes",
+                            "--lock-timeout", "100ms")
+        while f"cannot {verb} 'public.trades_2025_01' yet" not in (line := process.stderr.readline()):
+            assert line, "dbops ended without having waited"
+        holder.execute("ROLLBACK")
+    run.finish(process, expect=0)
+    assert not exists(detached, "trades_2025_01")
+
+
 def test_rows_this_role_cannot_see(run, cluster, detached, work):
     cluster.sql("DROP ROLE IF EXISTS half_blind"), cluster.sql("CREATE ROLE half_blind LOGIN")
     detached.sql("""ALTER TABLE trades_2025_01 OWNER TO half_blind; ALTER TABLE trades_2025_01 ENABLE ROW LEVEL SECURITY;

@@ -94,6 +94,20 @@ def test_locked_table(run, positions):
     assert ledger(run)[-1]["phase"] == "stopped" and ledger(run)[-1]["rows"] == 0
 
 
+def test_lock_is_tried_again(run, positions):
+    """A lock that is not to be had in --lock-timeout is asked for again, and the purge goes on when its holder is done."""
+    waiting = "SELECT a.query_start FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND l.relation = 'positions'::regclass"
+    with positions.connect() as holder:
+        holder.execute("BEGIN"), holder.execute("LOCK TABLE positions IN EXCLUSIVE MODE")
+        process = run.start("partitions", "purge", "-d", positions, "positions", "--column", "deleted_at", "--older-than", "90 days",
+                            "--format=json", "--yes", "--lock-timeout", "100ms")
+        asked = set()
+        wait_until(lambda: asked.update(positions.sql(waiting)) or len(asked) > 1 or process.poll() is not None, "dbops to ask twice")
+        holder.execute("ROLLBACK")
+    result = run.finish(process, expect=0).json
+    assert result["rows"] == 3000 and result["lock_waits"] >= 1
+
+
 def test_row_that_changes_in_between(run, positions):
     """Somebody takes a row back from deletion while dbops waits for nobody: it stays."""
     with positions.connect() as user:
