@@ -61,6 +61,11 @@ bool session_begin_snapshot(struct pg_conn *c, const char *snapshot, struct erro
 	return pg_exec(c, err, sql.buf);
 }
 
+bool session_widen_input(struct pg_conn *c, struct error *err)
+{
+	return pg_exec(c, err, "SELECT pg_catalog.repeat(' ', 120000)");
+}
+
 void session_add_page_range(struct strbuf *sql, uint32_t unit, uint32_t units, int64_t unit_pages)
 {
 	strbuf_addf(sql, " WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", unit * unit_pages);

@@ -24,6 +24,10 @@ bool session_pin(struct pg_conn *c, const char *encoding, struct error *err);
 /* BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; with snapshot not NULL, SET TRANSACTION SNAPSHOT. */
 bool session_begin_snapshot(struct pg_conn *c, const char *snapshot, struct error *err);
 
+/* For a session that will read many rows: makes libpq's input buffer, which begins at 16 KiB and keeps the size of its
+ * longest message, about 128 KiB, so that what the server has sent meanwhile is one read and not eight. */
+bool session_widen_input(struct pg_conn *c, struct error *err);
+
 /* Adds " WHERE ctid …" for range `unit` of `units`, each of unit_pages heap pages; the last one is
  * open-ended, because the table may have grown since its pages were counted. */
 void session_add_page_range(struct strbuf *sql, uint32_t unit, uint32_t units, int64_t unit_pages);

@@ -24,7 +24,7 @@ struct run {
 	double started;
 };
 
-/* backup_globals.c: globals.sql is made while the rows are read: it needs nothing of the snapshot. */
+/* backup_globals.c: globals.sql is made beside everything else: it needs nothing of the snapshot. */
 struct globals {
 	struct run *run;
 	pthread_t thread;

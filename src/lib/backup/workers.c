@@ -52,7 +52,7 @@ static bool worker_connect(struct worker *w, struct error *err)
 	struct pool *p = w->pool;
 	_cleanup_conn_ struct pg_conn *conn = pg_clone(p->leader->conn, NULL, NULL, err);
 
-	if (!conn || !session_pin(conn, p->encoding, err) ||
+	if (!conn || !session_pin(conn, p->encoding, err) || !session_widen_input(conn, err) ||
 		!session_begin_snapshot(conn, p->leader->snapshot, err) || !pg_exec(conn, err, "SAVEPOINT unit"))
 		return false;
 	pthread_mutex_lock(&p->lock);

@@ -182,7 +182,7 @@ static void search_pg_config(struct search *s)
 		autofree char *program = fs_join(dir, "pg_config");
 		_cleanup_strbuf_ struct strbuf output = STRBUF_INIT;
 
-		if (dir[0] == '/' && fs_is_executable(program) && ask(program, "--bindir", &output))
+		if (dir[0] == '/' && !is_done(s) && fs_is_executable(program) && ask(program, "--bindir", &output))
 			consider(s, output.buf);
 	}
 }
@@ -253,8 +253,8 @@ bool pg_tools_find(const char *bindir, const char *const *programs, int min_majo
 		consider(&s, bindir);
 	} else {
 		search_path(&s);
-		search_pg_config(&s);
 		search_places(&s);
+		search_pg_config(&s); /* last: Debian's is a shell script that takes its time */
 	}
 	if (!s.best.bindir)
 		return not_found(&s, bindir, err);
