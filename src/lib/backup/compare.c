@@ -190,7 +190,7 @@ static bool connect_reader(struct pool *p, unsigned index, struct error *err)
 {
 	_cleanup_conn_ struct pg_conn *c = pg_clone(p->model, NULL, NULL, err);
 
-	if (!c || !session_pin(c, p->encoding, err))
+	if (!c || !session_pin(c, p->encoding, err) || !session_widen_input(c, err))
 		return false;
 	pthread_mutex_lock(&p->lock);
 	p->conns[index] = steal(c);
