@@ -279,6 +279,34 @@ static void test_sha256(void **state)
 	assert_memory_equal(hash, abc, 32);
 }
 
+/* Level 1 takes the Huffman codes of earlier blocks: other text must not suffer from that, and noise must not grow. */
+static void test_codes_follow_the_text(void **state)
+{
+	enum { LEN = 300000 };
+	autofree char *text = rows(LEN), *other = noise(LEN);
+	size_t cap = deflate_bound(LEN), fresh[2];
+	autofree uint8_t *out = xmalloc(cap);
+	_cleanup_(deflate_freep) struct deflate *d = deflate_new(1);
+
+	(void)state;
+	for (size_t i = 0; i < LEN; i += 2)
+		other[i] = (char)('a' + (other[i] & 7)); /* half noise, half letters */
+	for (int i = 0; i < 2; i++) {
+		_cleanup_(deflate_freep) struct deflate *first = deflate_new(1);
+
+		fresh[i] = deflate_block(first, i ? other : text, LEN, out, cap);
+	}
+	for (int i = 0; i < 40; i++) {
+		size_t len = deflate_block(d, i / 3 % 2 ? other : text, LEN, out, cap);
+
+		assert_in_range(len, fresh[i / 3 % 2] * 9 / 10, fresh[i / 3 % 2] * 11 / 10);
+	}
+
+	autofree char *pure = noise(LEN);
+
+	assert_in_range(deflate_block(d, pure, LEN, out, cap), LEN, LEN + LEN / 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_bit_flip),
 		cmocka_unit_test(test_crc),
 		cmocka_unit_test(test_sha256),
+		cmocka_unit_test(test_codes_follow_the_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

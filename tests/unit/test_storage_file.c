@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "file_writer.h"
 #include "fs.h"
 #include "storage.h"
 
@@ -149,26 +150,88 @@ static void test_links_are_not_followed(void **state)
 	assert_int_equal(l.len, 1);
 }
 
-/* The size limit of a process stands in for a full disk: write(2) fails in the same place. */
-static void test_full_disk(void **state)
+/* Bytes that tell where they are. */
+static char *pattern(size_t len)
+{
+	char *data = xmalloc(len);
+
+	for (size_t i = 0; i < len; i++)
+		data[i] = (char)(i ^ i >> 8 ^ i >> 16);
+	return data;
+}
+
+static struct storage_stream *write_pieces(struct fixture *f, const char *key, const char *data, size_t len, size_t piece)
+{
+	struct storage_stream *st = NULL;
+
+	check(f, storage_stream_open(f->s, key, &st, &f->err));
+	for (size_t at = 0; at < len; at += piece)
+		check(f, storage_stream_append(st, data + at, len - at < piece ? len - at : piece, &f->err));
+	return st;
+}
+
+/* Around the borders of the writer's buffers, in pieces that do not meet them. */
+static void test_streams_of_all_sizes(void **state)
 {
 	struct fixture *f = *state;
-	struct rlimit before, small = { .rlim_cur = 5000 };
+	static const size_t sizes[] = { 0, 1, FILE_WRITER_BUFFER - 1, FILE_WRITER_BUFFER, FILE_WRITER_BUFFER + 1, FILE_WRITER_BYTES,
+		FILE_WRITER_BYTES + 4095, 3 * FILE_WRITER_BYTES + 777 };
+	static const size_t pieces[] = { 371017, 2 * FILE_WRITER_BUFFER + 1 };
+	autofree char *data = pattern(3 * FILE_WRITER_BYTES + 777);
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) * 2; i++) {
+		size_t len = sizes[i / 2];
+		autofree char *key = xasprintf("f/%zu", i);
+		_cleanup_strbuf_ struct strbuf got = STRBUF_INIT;
+
+		check(f, storage_stream_commit(write_pieces(f, key, data, len, pieces[i % 2]), &f->err));
+		check(f, storage_get(f->s, key, 0, SIZE_MAX, &got, &f->err));
+		assert_int_equal(got.len, len);
+		assert_memory_equal(got.buf, data, len);
+	}
+}
+
+static void test_abort_while_it_is_written(void **state)
+{
+	struct fixture *f = *state;
+	autofree char *data = pattern(3 * FILE_WRITER_BYTES);
+
+	storage_stream_abort(write_pieces(f, "x", data, 3 * FILE_WRITER_BYTES, FILE_WRITER_BUFFER));
+	assert_false(there(f, "x"));
+}
+
+/* The size limit of a process stands in for a full disk: write(2) fails in the same place. The error comes with a later
+ * append or at the end, and never as a shorter file. */
+static void full_disk(struct fixture *f, size_t limit, size_t len)
+{
+	struct rlimit before, small = { .rlim_cur = limit };
 	struct storage_stream *st = NULL;
-	char bytes[4096] = { 0 };
+	autofree char *data = pattern(len);
 
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small.rlim_max = before.rlim_max;
 	signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	check(f, storage_stream_open(f->s, "big", &st, &f->err));
-	check(f, storage_stream_append(st, bytes, sizeof(bytes), &f->err));
-	assert_false(storage_stream_append(st, bytes, sizeof(bytes), &f->err));
+	if (!storage_stream_append(st, data, len, &f->err))
+		storage_stream_abort(st);
+	else
+		assert_false(storage_stream_commit(st, &f->err));
 	assert_int_equal(f->err.code, EXIT_CANNOT_WRITE);
 	assert_non_null(strstr(f->err.hint, "free on the file system"));
-	storage_stream_abort(st);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_false(there(f, "big"));
+	error_release(&f->err);
+}
+
+static void test_full_disk(void **state)
+{
+	struct fixture *f = *state;
+
+	full_disk(f, 5000, 8192);
+	full_disk(f, FILE_WRITER_BUFFER + 5000, FILE_WRITER_BUFFER + 8192);
+	full_disk(f, FILE_WRITER_BUFFER + 5000, 3 * FILE_WRITER_BYTES);
+	full_disk(f, 3 * FILE_WRITER_BYTES - 1, 3 * FILE_WRITER_BYTES);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -182,6 +245,8 @@ int main(void)
 		T(test_empty_folders_go),
 		T(test_existing_file),
 		T(test_links_are_not_followed),
+		T(test_streams_of_all_sizes),
+		T(test_abort_while_it_is_written),
 		T(test_full_disk),
 	};
 

@@ -24,6 +24,11 @@ void *xcalloc(size_t n, size_t size)
 	return checked(calloc(n ? n : 1, size ? size : 1));
 }
 
+void *xaligned_alloc(size_t alignment, size_t size)
+{
+	return checked(aligned_alloc(alignment, size));
+}
+
 void *xreallocarray(void *p, size_t n, size_t size)
 {
 	return checked(reallocarray(p, n ? n : 1, size ? size : 1));

@@ -10,6 +10,8 @@
 
 void *xmalloc(size_t size);
 void *xcalloc(size_t n, size_t size);
+/* alignment is a power of two, size a multiple of it. */
+void *xaligned_alloc(size_t alignment, size_t size);
 /* n * size is checked for overflow. */
 void *xreallocarray(void *p, size_t n, size_t size);
 /* NULL gives NULL. */

@@ -20,7 +20,7 @@ struct deflate {
 	uint8_t *level_buf;
 	uint32_t level_buf_size;
 	struct isal_hufftables *codes; /* level 1 */
-	unsigned codes_age;            /* blocks since they were made */
+	unsigned codes_left;           /* blocks until they are made anew */
 	double codes_share;            /* stored / raw of the block they were made from */
 #endif
 };
@@ -75,23 +75,29 @@ static void make_codes(struct deflate *d, const void *data, size_t n)
 	isal_update_histogram((uint8_t *)(uintptr_t)data, (int)(n < CODES_SAMPLE ? n : CODES_SAMPLE), &histogram);
 	if (isal_create_hufftables(d->codes, &histogram) != 0)
 		BUG("ISA-L could not make Huffman codes");
+	d->codes_left = CODES_BLOCKS - 1;
 }
 
-/* With the codes of earlier blocks, unless they are old, or turn out not to suit: then with its own. */
+/* With the codes of earlier blocks. A block that shrinks very differently from the one they were made of is compressed again
+ * with its own; one that differs a little, up or down, only ends their time. */
 static size_t isal_block_with_codes(struct deflate *d, const void *data, size_t n, void *out, size_t cap)
 {
-	if (d->codes_age++ % CODES_BLOCKS != 0) {
-		size_t len = isal_block(d, data, n, out, cap);
+	size_t len;
 
-		if ((double)len <= 1.05 * d->codes_share * (double)n)
+	if (d->codes_left) {
+		d->codes_left--;
+		len = isal_block(d, data, n, out, cap);
+
+		double differs = (double)len / (double)n / d->codes_share;
+
+		if (differs > 1.05 || differs < 0.95)
+			d->codes_left = 0;
+		if (differs < 1.25 && differs > 0.8)
 			return len;
 	}
 	make_codes(d, data, n);
-
-	size_t len = isal_block(d, data, n, out, cap);
-
+	len = isal_block(d, data, n, out, cap);
 	d->codes_share = (double)len / (double)n;
-	d->codes_age = 1;
 	return len;
 }
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "clock.h"
+#include "file_writer.h"
 #include "fs.h"
 #include "storage_key.h"
 #include "storage_walk.h"
@@ -24,11 +25,8 @@ struct file_stream {
 	struct storage_stream base;
 	char *path;
 	int fd;
-	uint64_t flushed; /* bytes whose write-back was started */
+	struct file_writer *writer;
 };
-
-/* Write-back starts this early, so that the fsync at commit finds little left to do. */
-enum { FLUSH_STEP = 8 << 20 };
 
 static struct file_storage *of(struct storage *s)
 {
@@ -98,6 +96,7 @@ static bool file_put(
 
 static void stream_free(struct file_stream *st)
 {
+	file_writer_free(st->writer);
 	if (st->fd >= 0)
 		close(st->fd);
 	free(st->path);
@@ -126,6 +125,7 @@ static bool file_stream_open(
 	st->base = (struct storage_stream){ .storage = s, .key = xstrdup(key) };
 	st->path = steal(path);
 	st->fd = fd;
+	st->writer = file_writer_new(fd, st->path);
 	*ret = &st->base;
 	return true;
 }
@@ -136,16 +136,10 @@ static bool file_stream_append(
 	struct file_stream *st = (struct file_stream *)base;
 	struct file_storage *f = of(base->storage);
 
-	if (!fs_write_all(st->fd, st->path, data, len, err))
+	if (!file_writer_append(st->writer, data, len, err))
 		return add_space_hint(f, err);
 	base->bytes += len;
 	atomic_fetch_add(&f->sent, len);
-	if (base->bytes - st->flushed >= FLUSH_STEP) {
-		/* advice only: a file system that cannot do it syncs at commit all the same */
-		(void)sync_file_range(st->fd, (off_t)st->flushed, (off_t)(base->bytes - st->flushed),
-			SYNC_FILE_RANGE_WRITE);
-		st->flushed = base->bytes;
-	}
 	return true;
 }
 
@@ -153,6 +147,8 @@ static bool file_stream_append(
  * streams - one sync of the folder instead of thousands. */
 static bool close_durably(struct file_stream *st, struct error *err)
 {
+	if (!file_writer_finish(st->writer, err))
+		return false;
 	if (fsync(st->fd) != 0)
 		return error_set_errno(err, fs_exit_code(errno), errno, "cannot sync \"%s\"", st->path);
 
