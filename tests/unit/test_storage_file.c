@@ -7,9 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 #include "file_writer.h"
 #include "fs.h"
@@ -191,6 +195,34 @@ static void test_streams_of_all_sizes(void **state)
 	}
 }
 
+/* Where the file system is one for it; a build folder on another only says so. */
+static void test_page_cache_is_spared(void **state)
+{
+	struct fixture *f = *state;
+	enum { LEN = 3 * FILE_WRITER_BYTES };
+	autofree char *data = pattern(LEN), *path = fs_join(f->folder, "x");
+	autofree unsigned char *resident = xmalloc(LEN / 4096);
+	struct statfs fs;
+	size_t cached = 0;
+
+	check(f, storage_stream_commit(write_pieces(f, "x", data, LEN, FILE_WRITER_BUFFER), &f->err));
+	assert_int_equal(statfs(f->folder, &fs), 0);
+	if (fs.f_type != EXT4_SUPER_MAGIC && fs.f_type != XFS_SUPER_MAGIC) {
+		print_message("file system 0x%lx: through the page cache\n", (unsigned long)fs.f_type);
+		return;
+	}
+
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *map = mmap(NULL, LEN, PROT_READ, MAP_SHARED, fd, 0);
+
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(mincore(map, LEN, resident), 0);
+	for (size_t i = 0; i < LEN / 4096; i++)
+		cached += resident[i] & 1;
+	munmap(map, LEN);
+	assert_int_equal(cached, 0);
+}
+
 static void test_abort_while_it_is_written(void **state)
 {
 	struct fixture *f = *state;
@@ -246,6 +278,7 @@ int main(void)
 		T(test_existing_file),
 		T(test_links_are_not_followed),
 		T(test_streams_of_all_sizes),
+		T(test_page_cache_is_spared),
 		T(test_abort_while_it_is_written),
 		T(test_full_disk),
 	};

@@ -18,7 +18,8 @@
 #define CODEC_LEVEL_MIN 1
 #define CODEC_LEVEL_MAX 9
 
-/* Compressor of one thread. Levels 1-3 are ISA-L's where built in; the others zlib's. */
+/* Compressor of one thread, for blocks of one kind in a row: level 1 learns from them. Levels 1-3 are ISA-L's where built in; the
+ * others zlib's. */
 struct deflate;
 struct deflate *deflate_new(int level);
 void deflate_free(struct deflate *d);
