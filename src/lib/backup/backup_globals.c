@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "backup_run.h"
 
-#include <signal.h>
 #include "clock.h"
 #include "dump_toc.h"
+#include "thread.h"
 
 static void *globals_main(void *arg)
 {
@@ -17,15 +17,10 @@ static void *globals_main(void *arg)
 
 void globals_start(struct globals *g, struct run *r)
 {
-	sigset_t all, before;
-
 	*g = (struct globals){ .run = r, .text = STRBUF_INIT };
 	if (r->o->no_globals)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	g->started = pthread_create(&g->thread, NULL, globals_main, g) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	g->started = thread_start(&g->thread, globals_main, g, NULL);
 	if (!g->started)
 		globals_main(g);
 }

@@ -260,7 +260,8 @@ static bool lock_batch(struct leader *l, const struct leader_table *tables, size
 			break;
 		error_release(err);
 		/* let those queue who wait behind us, then try again */
-		poll(&(struct pollfd){ .fd = cancel ? cancel->wake_fd : -1, .events = POLLIN }, 1, 100);
+		if (!cancel_pause(cancel, 100, err))
+			return false;
 	}
 	error_set(err, EXIT_BUSY, "cannot lock the tables within --lock-timeout");
 	name_holder(l, oids.buf, err);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "crew.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <time.h>
+#include "thread.h"
 #include "xalloc.h"
 
 struct crew_state {
@@ -54,19 +53,6 @@ static void *member_main(void *arg)
 	pthread_cond_signal(&s->ended);
 	pthread_mutex_unlock(&s->lock);
 	return NULL;
-}
-
-static bool start(struct member *m, struct error *err)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-
-	int r = pthread_create(&m->thread, NULL, member_main, m);
-
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r == 0 || error_set_errno(err, EXIT_UNAVAILABLE, r, "cannot start a thread");
 }
 
 /* Waits at most 100 ms; false when nobody is left. */
@@ -119,7 +105,7 @@ bool crew_run(const struct crew *c, const struct cancel *cancel, struct error *e
 
 	for (; started < c->threads; started++) {
 		members[started] = (struct member){ .state = &s, .index = started };
-		if (!start(&members[started], &not_started))
+		if (!thread_start(&members[started].thread, member_main, &members[started], &not_started))
 			break;
 	}
 	if (started < c->threads) {

@@ -3,12 +3,11 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 #include "fs.h"
+#include "thread.h"
 #include "xalloc.h"
 
 /* What O_DIRECT wants of addresses and lengths at most: the page. */
@@ -127,16 +126,8 @@ static void *writer_main(void *arg)
 
 static bool start(struct file_writer *w, struct error *err)
 {
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-
-	int r = pthread_create(&w->thread, NULL, writer_main, w);
-
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	w->running = r == 0;
-	return w->running || error_set_errno(err, EXIT_UNAVAILABLE, r, "cannot start a thread");
+	w->running = thread_start(&w->thread, writer_main, w, err);
+	return w->running;
 }
 
 /* Hands the full buffer over, and waits until there is another to fill. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "s3_client_private.h"
 
-#include <signal.h>
 #include "credentials.h"
 #include "s3_try.h"
+#include "thread.h"
 
 void s3_client_lock(struct s3_client *c)
 {
@@ -66,20 +66,6 @@ static void init_curl(void)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-/* The thread takes no signals: they are the main thread's. */
-static int start_thread(struct s3_client *c)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-
-	int rc = pthread_create(&c->thread, NULL, s3_io_main, c);
-
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return rc;
-}
-
 static void client_free(struct s3_client *c)
 {
 	curl_multi_cleanup(c->multi);
@@ -109,15 +95,10 @@ struct s3_client *s3_client_open(const struct s3_client_options *o, struct error
 	if (!c->multi)
 		BUG("curl has no memory");
 	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)o->slots + 1);
-
-	int rc = start_thread(c);
-
-	if (rc) {
-		error_set_errno(err, EXIT_UNAVAILABLE, rc, "cannot start the S3 thread");
-		client_free(c);
-		return NULL;
-	}
-	return c;
+	if (thread_start(&c->thread, s3_io_main, c, err))
+		return c;
+	client_free(c);
+	return NULL;
 }
 
 void s3_client_close(struct s3_client *c)

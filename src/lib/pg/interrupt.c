@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "internal.h"
+#include "thread.h"
 
 enum { PATIENCE_SECONDS = 3 };
 
@@ -87,16 +88,10 @@ static void wait_for_job(struct job *job)
 static void request_cancel(PGcancel *cancel)
 {
 	struct job *job = job_new(cancel);
-	pthread_attr_t attr;
 	pthread_t thread;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-
-	bool started = pthread_create(&thread, &attr, run_job, job) == 0;
-
-	pthread_attr_destroy(&attr);
-	if (started) {
+	if (thread_start(&thread, run_job, job, NULL)) {
+		pthread_detach(thread);
 		wait_for_job(job);
 		return;
 	}
