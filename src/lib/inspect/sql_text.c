@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "sql_text.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <xxhash.h>
 #include "vec.h"
 
 #define CONSTANT "$"
-#define OPERATORS "+-*/<>=~!@#%^&|`?"
 
 enum token_type { TOKEN_END, TOKEN_WORD, TOKEN_CONSTANT, TOKEN_OTHER };
 
@@ -17,14 +15,29 @@ struct token {
 	size_t len;
 };
 
-static bool starts_word(char c)
+/* What a byte may be, whatever the locale; every byte of thousands of statements is looked up here. */
+enum byte_class { WORD_START = 1, DIGIT = 2, DOLLAR = 4, BLANK = 8, OPERATOR = 16, LONG_OPERATOR = 32 };
+
+static const uint8_t classes[256] = {
+	['a' ... 'z'] = WORD_START, ['A' ... 'Z'] = WORD_START, ['_'] = WORD_START, [0x80 ... 0xff] = WORD_START,
+	['0' ... '9'] = DIGIT, ['$'] = DOLLAR,
+	[' '] = BLANK, ['\t' ... '\r'] = BLANK,
+	['+'] = OPERATOR, ['-'] = OPERATOR, ['*'] = OPERATOR, ['/'] = OPERATOR, ['<'] = OPERATOR, ['>'] = OPERATOR, ['='] = OPERATOR,
+	/* an operator with one of these may end with a sign */
+	['~'] = OPERATOR | LONG_OPERATOR, ['!'] = OPERATOR | LONG_OPERATOR, ['@'] = OPERATOR | LONG_OPERATOR,
+	['#'] = OPERATOR | LONG_OPERATOR, ['%'] = OPERATOR | LONG_OPERATOR, ['^'] = OPERATOR | LONG_OPERATOR,
+	['&'] = OPERATOR | LONG_OPERATOR, ['|'] = OPERATOR | LONG_OPERATOR, ['`'] = OPERATOR | LONG_OPERATOR,
+	['?'] = OPERATOR | LONG_OPERATOR,
+};
+
+static bool is(char c, unsigned of)
 {
-	return isalpha((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+	return classes[(unsigned char)c] & of;
 }
 
 static bool continues_word(char c)
 {
-	return starts_word(c) || isdigit((unsigned char)c) || c == '$';
+	return is(c, WORD_START | DIGIT | DOLLAR);
 }
 
 static const char *skip_line_comment(const char *s)
@@ -54,7 +67,7 @@ static const char *skip_block_comment(const char *s)
 static const char *skip_blank(const char *s)
 {
 	for (;;) {
-		if (isspace((unsigned char)*s))
+		if (is(*s, BLANK))
 			s++;
 		else if (s[0] == '-' && s[1] == '-')
 			s = skip_line_comment(s);
@@ -86,7 +99,7 @@ static const char *skip_dollar(const char *s)
 {
 	const char *end = s + 1;
 
-	if (isdigit((unsigned char)*end))
+	if (is(*end, DIGIT))
 		return end + strspn(end, "0123456789");
 	while (*end != '$' && continues_word(*end))
 		end++;
@@ -104,8 +117,8 @@ static const char *skip_number(const char *s)
 {
 	const char *p = s;
 
-	while (isalnum((unsigned char)*p) || *p == '.' || *p == '_')
-		if ((*p++ | 0x20) == 'e' && (*p == '+' || *p == '-') && isdigit((unsigned char)p[1]))
+	while ((is(*p, WORD_START | DIGIT) && (unsigned char)*p < 0x80) || *p == '.')
+		if ((*p++ | 0x20) == 'e' && (*p == '+' || *p == '-') && is(p[1], DIGIT))
 			p++;
 	return p;
 }
@@ -114,10 +127,11 @@ static const char *skip_number(const char *s)
 static const char *skip_operator(const char *s)
 {
 	const char *end = s;
+	unsigned seen = 0;
 
-	while (*end && strchr(OPERATORS, *end) && !(end[0] == '-' && end[1] == '-') && !(end[0] == '/' && end[1] == '*'))
-		end++;
-	if (strcspn(s, "~!@#%^&|`?") < (size_t)(end - s))
+	for (; is(*end, OPERATOR) && !(end[0] == '-' && end[1] == '-') && !(end[0] == '/' && end[1] == '*'); end++)
+		seen |= classes[(unsigned char)*end];
+	if (seen & LONG_OPERATOR)
 		return end;
 	while (end - s > 1 && (end[-1] == '+' || end[-1] == '-'))
 		end--;
@@ -154,7 +168,7 @@ static struct token next_token(const char *s)
 		return token(TOKEN_END, s, s);
 	if (*s == '\'' || *s == '"')
 		return quoted_token(s, s);
-	if (starts_word(*s)) {
+	if (is(*s, WORD_START)) {
 		size_t prefix = prefix_length(s);
 
 		if (prefix)
@@ -165,9 +179,9 @@ static struct token next_token(const char *s)
 	}
 	if (*s == '$' && (end = skip_dollar(s)))
 		return token(TOKEN_CONSTANT, s, end);
-	if (isdigit((unsigned char)*s) || (*s == '.' && isdigit((unsigned char)s[1])))
+	if (is(*s, DIGIT) || (*s == '.' && is(s[1], DIGIT)))
 		return token(TOKEN_CONSTANT, s, skip_number(s));
-	if (strchr(OPERATORS, *s) && (end = skip_operator(s)) > s)
+	if (is(*s, OPERATOR) && (end = skip_operator(s)) > s)
 		return token(TOKEN_OTHER, s, end);
 	return token(TOKEN_OTHER, s, s[0] == ':' && s[1] == ':' ? s + 2 : s + 1);
 }
@@ -276,7 +290,7 @@ static void at_comma(struct normaliser *n)
 
 static bool is_word(const struct token *t, const char *word)
 {
-	return t->type == TOKEN_WORD && t->len == strlen(word) && strncasecmp(t->text, word, t->len) == 0;
+	return t->type == TOKEN_WORD && (*t->text | 0x20) == *word && t->len == strlen(word) && strncasecmp(t->text, word, t->len) == 0;
 }
 
 static void add_token(struct normaliser *n, const struct token *t)
@@ -284,11 +298,13 @@ static void add_token(struct normaliser *n, const struct token *t)
 	strbuf_addch(n->out, ' ');
 	if (t->type == TOKEN_CONSTANT)
 		strbuf_adds(n->out, CONSTANT);
-	else if (t->type == TOKEN_WORD)
-		for (size_t i = 0; i < t->len; i++)
-			strbuf_addch(n->out, (unsigned char)t->text[i] < 0x80 ? (char)tolower((unsigned char)t->text[i]) : t->text[i]);
 	else
 		strbuf_add(n->out, t->text, t->len);
+	if (t->type != TOKEN_WORD)
+		return;
+	for (char *c = n->out->buf + n->out->len - t->len; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c |= 0x20;
 }
 
 static bool is_sign(const struct token *t)
@@ -321,7 +337,7 @@ static void take(struct normaliser *n, const struct token *t)
 	if (c == ')' || c == ']')
 		close_bracket(n);
 	n->after_list_word = is_word(t, "in") || is_word(t, "array");
-	n->after_operator = c == '(' || c == '[' || c == ',' || (c && strchr(OPERATORS, c)) || (t->type == TOKEN_OTHER && t->len > 1 && *t->text != '"');
+	n->after_operator = c == '(' || c == '[' || c == ',' || is(c, OPERATOR) || (t->type == TOKEN_OTHER && t->len > 1 && *t->text != '"');
 }
 
 /* The sign of a constant is part of it, as pg_stat_statements has it. */
