@@ -109,7 +109,7 @@ bool archive_reader_next(struct archive_reader *r, struct segment *ret)
 	return found;
 }
 
-bool archive_reader_fetch(struct archive_reader *r, const struct segment *s, struct strbuf *stored, struct error *err)
+bool archive_reader_fetch(const struct archive_reader *r, const struct segment *s, struct strbuf *stored, struct error *err)
 {
 	const struct manifest_file *f = archive_reader_file(r, s->file, NULL);
 	autofree char *key = backup_key(r->entry, f->file);
@@ -162,5 +162,24 @@ bool archive_reader_inflate(const struct archive_reader *r, const struct segment
 	strbuf_setlen(raw, b->raw);
 	if (codec_crc32(0, raw->buf, b->raw) != b->crc)
 		return damaged(r, s, block_in_segment, "its CRC differs", err);
+	return true;
+}
+
+bool archive_reader_prove(const struct archive_reader *r, const struct segment *s, struct strbuf *stored,
+	struct strbuf *raw, struct error *err)
+{
+	if (!archive_reader_fetch(r, s, stored, err))
+		return false;
+
+	const char *at = stored->buf;
+
+	for (uint32_t i = 0; i < s->blocks; i++) {
+		struct block b;
+
+		archive_reader_block(r, s->first_block + i, &b);
+		if (!archive_reader_inflate(r, s, i, at, &b, raw, err))
+			return false;
+		at += b.stored;
+	}
 	return true;
 }

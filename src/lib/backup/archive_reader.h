@@ -47,11 +47,14 @@ const struct manifest_file *archive_reader_file(const struct archive_reader *r, 
 void archive_reader_block(const struct archive_reader *r, uint64_t index, struct block *ret);
 
 /* Fetches the stored bytes of a segment into *stored. */
-bool archive_reader_fetch(struct archive_reader *r, const struct segment *s, struct strbuf *stored,
+bool archive_reader_fetch(const struct archive_reader *r, const struct segment *s, struct strbuf *stored,
 	struct error *err);
 /* Inflates block b (already fetched, at stored) into *raw and proves hash, length and CRC.
  * EXIT_DAMAGED naming file, block and table. */
 bool archive_reader_inflate(const struct archive_reader *r, const struct segment *s, uint32_t block_in_segment,
 	const void *stored, const struct block *b, struct strbuf *raw, struct error *err);
+/* Fetches a segment and proves all its blocks; *stored then holds their bytes, *raw is room for the work. Errors as of both. */
+bool archive_reader_prove(const struct archive_reader *r, const struct segment *s, struct strbuf *stored,
+	struct strbuf *raw, struct error *err);
 
 #endif

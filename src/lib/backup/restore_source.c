@@ -48,9 +48,7 @@ static bool stage_segment(struct restore_source *src, struct archive_reader *r, 
 	const struct manifest_file *f = archive_reader_file(r, s->file, NULL);
 	autofree char *path = fs_join(src->temp.path, f->file);
 	uint8_t frame[GZIP_TRAILER_MAX];
-	const char *at;
 	uint32_t crc = 0;
-	bool ok;
 
 	if (s->number == 0) {
 		*out = fopen(path, "wxe");
@@ -59,19 +57,11 @@ static bool stage_segment(struct restore_source *src, struct archive_reader *r, 
 		gzip_header(frame);
 		fwrite(frame, 1, GZIP_HEADER_LEN, *out);
 	}
-	ok = archive_reader_fetch(r, s, stored, err);
-	at = stored->buf;
-	for (uint32_t i = 0; ok && i < s->blocks; i++) {
-		struct block b;
-
-		archive_reader_block(r, s->first_block + i, &b);
-		ok = archive_reader_inflate(r, s, i, at, &b, raw, err);
-		at += b.stored;
-	}
-	if (ok)
-		fwrite(stored->buf, 1, stored->len, *out);
-	if (!ok || s->number + 1 < s->of)
-		return ok;
+	if (!archive_reader_prove(r, s, stored, raw, err))
+		return false;
+	fwrite(stored->buf, 1, stored->len, *out);
+	if (s->number + 1 < s->of)
+		return true;
 	for (int64_t i = 0; i < f->blocks; i++) {
 		struct block b;
 
@@ -79,7 +69,9 @@ static bool stage_segment(struct restore_source *src, struct archive_reader *r, 
 		crc = codec_crc32_combine(crc, b.crc, b.raw);
 	}
 	fwrite(frame, 1, gzip_trailer(frame, false, crc, (uint64_t)f->raw_bytes), *out);
-	ok = !ferror(*out);
+
+	bool ok = !ferror(*out);
+
 	ok = fclose(steal(*out)) == 0 && ok;
 	return ok || error_set_errno(err, fs_exit_code(errno), errno, "cannot write \"%s\"", path);
 }
@@ -111,21 +103,9 @@ static bool prove_large_objects(struct restore_source *src, struct error *err)
 		return true;
 	if (!archive_reader_open(&r, src->storage, src->entry, 8u << 20, only_large_objects, NULL, err))
 		return false;
-	while (archive_reader_next(&r, &s)) {
-		const char *at;
-
-		if (!archive_reader_fetch(&r, &s, &stored, err))
+	while (archive_reader_next(&r, &s))
+		if (!archive_reader_prove(&r, &s, &stored, &raw, err))
 			return false;
-		at = stored.buf;
-		for (uint32_t i = 0; i < s.blocks; i++) {
-			struct block b;
-
-			archive_reader_block(&r, s.first_block + i, &b);
-			if (!archive_reader_inflate(&r, &s, i, at, &b, &raw, err))
-				return false;
-			at += b.stored;
-		}
-	}
 	return true;
 }
 
