@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "workers.h"
 
-#include <time.h>
+#include "clock.h"
 #include "copy_out.h"
 #include "crew.h"
 #include "session.h"
+#include "thread.h"
 #include "xalloc.h"
 
 #define RECONNECTS_PER_UNIT 5
@@ -72,9 +73,20 @@ static enum copy_result copy_unit(struct worker *w, struct plan_unit u, struct u
 	return copy_table_unit(&w->copier, u, state, err);
 }
 
-static void pause_ms(long ms)
+/* One that restarts needs a moment. interrupt_all() ends it early. */
+static void pause_for_server(struct worker *w, int ms)
 {
-	nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+	struct pool *p = w->pool;
+	double until = clock_monotonic() + ms / 1000.0;
+
+	pthread_mutex_lock(&p->lock);
+	while (!atomic_load(w->stop)) {
+		int64_t left = (int64_t)((until - clock_monotonic()) * 1000);
+
+		if (left <= 0 || !thread_wait(&p->changed, &p->lock, left))
+			break;
+	}
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* True: the session was given up and may be opened again. The leader's own cannot: its snapshot
@@ -87,8 +99,8 @@ static bool may_reconnect(struct worker *w, int attempt)
 	pthread_mutex_lock(&w->pool->lock);
 	w->pool->stats.reconnects++;
 	pthread_mutex_unlock(&w->pool->lock);
-	pause_ms(100L << attempt);
-	return true;
+	pause_for_server(w, 100 << attempt);
+	return !atomic_load(w->stop);
 }
 
 /* Finishes the unit or fails; a refused one counts as handled. */
@@ -159,19 +171,14 @@ static bool worker_run(struct worker *w, struct error *err)
 static bool wait_refused(struct worker *w, struct plan_unit *ret, bool *ret_over)
 {
 	struct pool *p = w->pool;
-	struct timespec until;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 500 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&p->lock);
 
 	bool found = plan_next_refused(p->plan, ret);
 
 	*ret_over = !found && (!p->running || atomic_load(w->stop));
 	if (!found && !*ret_over)
-		pthread_cond_timedwait(&p->changed, &p->lock, &until);
+		thread_wait(&p->changed, &p->lock, 500);
 	pthread_mutex_unlock(&p->lock);
 	return found;
 }

@@ -2,7 +2,6 @@
 #include "crew.h"
 
 #include <sched.h>
-#include <time.h>
 #include "thread.h"
 #include "xalloc.h"
 
@@ -58,15 +57,9 @@ static void *member_main(void *arg)
 /* Waits at most 100 ms; false when nobody is left. */
 static bool wait_a_moment(struct crew_state *s)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 100 * 1000000;
-	until.tv_sec += until.tv_nsec / 1000000000;
-	until.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&s->lock);
 	if (s->alive)
-		pthread_cond_timedwait(&s->ended, &s->lock, &until);
+		thread_wait(&s->ended, &s->lock, 100);
 
 	unsigned alive = s->alive;
 

@@ -8,7 +8,6 @@
  */
 #include <pthread.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "internal.h"
 #include "thread.h"
@@ -25,14 +24,10 @@ struct job {
 static struct job *job_new(PGcancel *cancel)
 {
 	struct job *job = xcalloc(1, sizeof(*job));
-	pthread_condattr_t attr;
 
 	job->cancel = cancel;
 	pthread_mutex_init(&job->mutex, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&job->done_cond, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&job->done_cond, NULL);
 	return job;
 }
 
@@ -70,15 +65,12 @@ static void *run_job(void *data)
 
 static void wait_for_job(struct job *job)
 {
-	struct timespec deadline;
-	bool done;
-
-	clock_gettime(CLOCK_MONOTONIC, &deadline);
-	deadline.tv_sec += PATIENCE_SECONDS;
 	pthread_mutex_lock(&job->mutex);
-	while (!job->done && pthread_cond_timedwait(&job->done_cond, &job->mutex, &deadline) == 0)
+	while (!job->done && thread_wait(&job->done_cond, &job->mutex, PATIENCE_SECONDS * 1000))
 		;
-	done = job->done;
+
+	bool done = job->done;
+
 	job->left = true;
 	pthread_mutex_unlock(&job->mutex);
 	if (done)
