@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: PostgreSQL
 """restore: what is restored, what is asked first, what is refused."""
 import json
+import re
 import shutil
 
 import pytest
@@ -136,6 +137,32 @@ def test_stops_at_the_first_error_and_says_what_was_done(dbops, taken, empty_db)
     empty_db.sql("ALTER TABLE events ADD CHECK (id < 20000)")
     result = dbops("restore", "latest", "--to-db", empty_db, "--data-only", "--yes", expect=range(64, 79))
     assert "events" in result.stderr and "check" in result.stderr.lower()
+
+
+def wide(db, rows, more=""):
+    db.sql(f"CREATE TABLE wide (id int PRIMARY KEY, parent int, pad text{more})")
+    db.sql(f"INSERT INTO wide SELECT i, {rows}, repeat(md5(i::text), 30) FROM generate_series(1, {rows}) i")
+
+
+def test_what_is_said_to_be_done_is_what_is_there(dbops, db, empty_db):
+    """Rows come in transactions of two blocks: those before the one that failed are in the table, and counted."""
+    wide(db, 6000)
+    backup(dbops, db)
+    dbops("restore", "latest", "--to-db", empty_db, "--schema-only", "--yes")
+    empty_db.sql("ALTER TABLE wide ADD CHECK (id < 5000)")
+    result = dbops("restore", "latest", "--to-db", empty_db, "--data-only", "--disable-triggers", "-j1", "--yes", expect=range(64, 79))
+    done = int(re.search(r"tables with (\d+) rows", result.stderr)[1])
+    assert 0 < done < 5000
+    assert empty_db.value("SELECT count(*) FROM wide") == done
+
+
+def test_rows_that_refer_to_later_ones(dbops, db, empty_db):
+    """--data-only with the foreign key in place: every row refers to the last one, 6 MB behind the first."""
+    wide(db, 6000, ", FOREIGN KEY (parent) REFERENCES wide")
+    backup(dbops, db)
+    dbops("restore", "latest", "--to-db", empty_db, "--schema-only", "--yes")
+    dbops("restore", "latest", "--to-db", empty_db, "--data-only", "-j1", "--yes")
+    assert rows_of(db) == rows_of(empty_db)
 
 
 @pytest.mark.parametrize("form", ["d", "c"])

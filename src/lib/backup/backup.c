@@ -157,10 +157,12 @@ static bool store_attachments(struct run *r, struct error *err)
 	return true;
 }
 
-static bool store(struct run *r, bool fallback, struct globals *globals, struct error *err)
+static bool store(struct run *r, bool fallback, struct error *err)
 {
+	_cleanup_globals_ struct globals globals;
 	bool ok;
 
+	globals_start(&globals, r);
 	if (fallback)
 		ok = fallback_run(r->o, &r->tools, r->leader.conn, r->leader.snapshot, &r->targets, r->cancel, r->m, err);
 	else
@@ -170,7 +172,7 @@ static bool store(struct run *r, bool fallback, struct globals *globals, struct 
 		if (ok)
 			describe_data(r);
 	}
-	return ok && globals_finish(globals, err) && store_attachments(r, err) && (describe_totals(r->m), true) && store_commit(r, err);
+	return ok && globals_finish(&globals, err) && store_attachments(r, err) && (describe_totals(r->m), true) && store_commit(r, err);
 }
 
 static bool run_all(struct run *r, struct error *err)
@@ -191,10 +193,6 @@ static bool run_all(struct run *r, struct error *err)
 		return false;
 	log_info(r->log, "backup.start", "backup %s of database \"%s\" begins (PostgreSQL %s, %" PRId64 " jobs)", m->id,
 		m->database, m->server_version, o->jobs);
-
-	_cleanup_globals_ struct globals globals;
-
-	globals_start(&globals, r);
 	if (!prepare(r, &fallback, err))
 		return false;
 	m->snapshot_lsn = xstrdup(r->leader.lsn);
@@ -203,7 +201,7 @@ static bool run_all(struct run *r, struct error *err)
 	m->fallback = fallback;
 	describe_exclusions(r);
 	store_targets(r);
-	return store(r, fallback, &globals, err);
+	return store(r, fallback, err);
 }
 
 bool backup_run(const struct backup_options *o, struct log *log, const struct cancel *cancel, struct manifest *ret,

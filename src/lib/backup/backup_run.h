@@ -24,7 +24,7 @@ struct run {
 	double started;
 };
 
-/* backup_globals.c: globals.sql is made beside everything else: it needs nothing of the snapshot. */
+/* backup_globals.c: globals.sql is made while the rows are read, after the snapshot: every role that an object in it names exists. */
 struct globals {
 	struct run *run;
 	pthread_t thread;

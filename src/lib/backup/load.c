@@ -146,11 +146,38 @@ static bool send_blocks(struct pool *p, struct loader *l, const struct segment *
 	return true;
 }
 
+/* Foreign keys that exist while rows come (--data-only) are checked when the COPY ends. A row may refer to a later one of
+ * its own table: keep as many together as there are. */
+static uint32_t blocks_per_copy(const struct pool *p, const struct segment *s, uint32_t first)
+{
+	bool whole = p->options->data_only && !p->options->disable_triggers;
+
+	return whole || s->blocks - first < COPY_BLOCKS ? s->blocks - first : COPY_BLOCKS;
+}
+
+/* What is committed counts at once: it stays when the next COPY fails. */
+static void count_copy(struct pool *p, const struct segment *s, uint32_t first, uint32_t end, uint64_t rows)
+{
+	uint64_t raw = 0;
+
+	for (uint32_t i = first; i < end; i++) {
+		struct block b;
+
+		archive_reader_block(&p->reader, s->first_block + i, &b);
+		raw += b.raw;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->result->rows += (int64_t)rows;
+	p->result->raw_bytes += (int64_t)raw;
+	p->result->tables += end == s->blocks && s->number + 1 == s->of;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static bool copy_blocks(struct pool *p, struct loader *l, const struct segment *s, uint32_t first, const char **at,
-	uint64_t *ret_rows, struct error *err)
+	uint32_t *ret_end, struct error *err)
 {
 	const struct manifest_file *f = archive_reader_file(&p->reader, s->file, NULL);
-	uint32_t end = s->blocks - first > COPY_BLOCKS ? first + COPY_BLOCKS : s->blocks;
+	uint32_t end = first + blocks_per_copy(p, s, first);
 	uint64_t rows = 0;
 
 	if (!begin_copy(l, p->entries[s->file], f, err))
@@ -159,27 +186,23 @@ static bool copy_blocks(struct pool *p, struct loader *l, const struct segment *
 		abandon_copy(l);
 		return false;
 	}
-	*ret_rows += rows;
-	return end_copy(l, f, rows, err);
+	if (!end_copy(l, f, rows, err))
+		return false;
+	count_copy(p, s, first, end, rows);
+	*ret_end = end;
+	return true;
 }
 
 static bool load_segment(struct pool *p, struct loader *l, const struct segment *s, struct error *err)
 {
-	uint64_t rows = 0;
-
 	if (!archive_reader_fetch(&p->reader, s, &l->stored, err))
 		return false;
 
 	const char *at = l->stored.buf;
 
-	for (uint32_t i = 0; i < s->blocks; i += COPY_BLOCKS)
-		if (!copy_blocks(p, l, s, i, &at, &rows, err))
+	for (uint32_t i = 0; i < s->blocks;)
+		if (!copy_blocks(p, l, s, i, &at, &i, err))
 			return false;
-	pthread_mutex_lock(&p->lock);
-	p->result->rows += (int64_t)rows;
-	p->result->raw_bytes += (int64_t)s->raw;
-	p->result->tables += s->number + 1 == s->of;
-	pthread_mutex_unlock(&p->lock);
 	return true;
 }
 

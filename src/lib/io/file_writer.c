@@ -124,30 +124,6 @@ static void *writer_main(void *arg)
 	return NULL;
 }
 
-static bool start(struct file_writer *w, struct error *err)
-{
-	w->running = thread_start(&w->thread, writer_main, w, err);
-	return w->running;
-}
-
-/* Hands the full buffer over, and waits until there is another to fill. */
-static bool next_buffer(struct file_writer *w, struct error *err)
-{
-	if (!w->running && !start(w, err))
-		return false;
-	pthread_mutex_lock(&w->lock);
-	w->filled++;
-	w->used = 0;
-	pthread_cond_broadcast(&w->changed);
-	while (!w->failed && w->filled - w->written == FILE_WRITER_BUFFERS)
-		pthread_cond_wait(&w->changed, &w->lock);
-
-	bool ok = !w->failed || error_move(err, &w->error);
-
-	pthread_mutex_unlock(&w->lock);
-	return ok;
-}
-
 static char *current_buffer(struct file_writer *w)
 {
 	char **buffer = &w->buffers[w->filled % FILE_WRITER_BUFFERS];
@@ -155,6 +131,34 @@ static char *current_buffer(struct file_writer *w)
 	if (!*buffer)
 		*buffer = xaligned_alloc(ALIGNMENT, FILE_WRITER_BUFFER);
 	return *buffer;
+}
+
+/* The reason goes to whoever asks first; another thread may append after that. */
+static bool give_error(struct file_writer *w, struct error *err)
+{
+	if (error_is_set(&w->error))
+		return error_move(err, &w->error);
+	return error_set(err, EXIT_CANNOT_WRITE, "writing \"%s\" has failed before", w->path);
+}
+
+/* Hands the full buffer over, and waits until there is another to fill. Where no thread can be had it is written here. */
+static bool next_buffer(struct file_writer *w, struct error *err)
+{
+	if (!w->running && !(w->running = thread_start(&w->thread, writer_main, w, NULL))) {
+		w->used = 0;
+		return write_buffer(w, current_buffer(w), err);
+	}
+	pthread_mutex_lock(&w->lock);
+	w->filled++;
+	w->used = 0;
+	pthread_cond_broadcast(&w->changed);
+	while (!w->failed && w->filled - w->written == FILE_WRITER_BUFFERS)
+		pthread_cond_wait(&w->changed, &w->lock);
+
+	bool ok = !w->failed || give_error(w, err);
+
+	pthread_mutex_unlock(&w->lock);
+	return ok;
 }
 
 bool file_writer_append(struct file_writer *w, const void *data, size_t len, struct error *err)
@@ -191,7 +195,7 @@ bool file_writer_finish(struct file_writer *w, struct error *err)
 {
 	join(w, false);
 	if (w->failed)
-		return error_move(err, &w->error);
+		return give_error(w, err);
 	return !w->used || fs_write_all(w->fd, w->path, current_buffer(w), w->used, err);
 }
 
