@@ -48,6 +48,15 @@ def test_backup_memory_does_not_grow_with_the_data(release, sized):
     assert peaks[1] - peaks[0] < 8 * MIB + peaks[0] // 4, [p / MIB for p in peaks]
 
 
+def test_backup_memory_of_many_jobs(release, db):
+    """6 MiB for each job beyond 12: 20 tables of 10 MB, whose files are written at the same time."""
+    for i in range(20):
+        db.sql(f"CREATE TABLE big{i} AS SELECT i, (SELECT string_agg(md5(i::text || k), '') FROM generate_series(1, 31) k) FROM generate_series(1, 10000) i")
+    used = peak(release, "backup", "-d", db, "--dir", "backups", "-j20")
+    print("peak memory of backup -j20, MiB:", used / MIB)
+    assert used < (96 + 6 * 8) * MIB, used / MIB
+
+
 def test_upload_memory(release, sized, bucket):
     """96 MiB + part size x (slots + 1): 16 MiB x 9 by default."""
     used = peak(release, "backup", "-d", sized(150_000), "--upload", bucket.url, "--no-local", "-j4")
