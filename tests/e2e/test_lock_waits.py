@@ -309,22 +309,32 @@ def test_thresholds(dbops_for, locks, sessions, place):
 
 
 def test_deadlocks_since_a_sample(dbops_for, sessions, place, work):
-    """The counter alone says nothing; its difference does."""
+    """The counter alone says nothing; its difference does. Up to PostgreSQL 14 the server counts by datagrams, which may be
+    lost, so a deadlock that does not show is made once more."""
     run = dbops_for(place.cluster, PGDATABASE=place.name)
     run("locks", "--save", work / "before.json")
-    a, b = sessions.open(), sessions.open()
-    a.run("SET deadlock_timeout = '10ms'").run("UPDATE t SET v = 1 WHERE id = 1")
-    b.run("UPDATE t SET v = 1 WHERE id = 2").wait("UPDATE t SET v = 2 WHERE id = 1")
-    with pytest.raises(psycopg.errors.DeadlockDetected):
-        a.run("UPDATE t SET v = 2 WHERE id = 2")
-    a.connection.rollback()
-    before = json.loads((work / "before.json").read_text())
 
-    def later():
-        return run.json("locks", "--since", work / "before.json")
+    def deadlock():
+        a, b = sessions.open(), sessions.open()
+        a.run("SET deadlock_timeout = '10ms'").run("UPDATE t SET v = 1 WHERE id = 1")
+        b.run("UPDATE t SET v = 1 WHERE id = 2").wait("UPDATE t SET v = 2 WHERE id = 1")
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            a.run("UPDATE t SET v = 2 WHERE id = 2")
+        a.connection.rollback()
+        b.close()
 
-    wait_until(lambda: any(f["id"] == "locks.deadlocks" and f["message"].startswith("1 deadlocks") for f in later()["findings"]), "the statistics")
-    assert before
+    def found():
+        return any(f["id"] == "locks.deadlocks" and re.match("[123] deadlocks", f["message"])
+                   for f in run.json("locks", "--since", work / "before.json")["findings"])
+
+    for last in (False, False, True):
+        deadlock()
+        try:
+            wait_until(found, "the statistics", seconds=10)
+            break
+        except AssertionError:
+            if last:
+                raise
 
 
 # --- recordings --------------------------------------------------------------------------------------------------
