@@ -18,6 +18,7 @@
 #include "file_writer.h"
 #include "fs.h"
 #include "storage.h"
+#include "thread.h"
 
 struct fixture {
 	char *folder;
@@ -246,7 +247,7 @@ static void full_disk(struct fixture *f, size_t limit, size_t len)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	check(f, storage_stream_open(f->s, "big", &st, &f->err));
 	if (!storage_stream_append(st, data, len, &f->err))
-		storage_stream_abort(st);
+		assert_false(storage_stream_commit(st, NULL)); /* it stays failed */
 	else
 		assert_false(storage_stream_commit(st, &f->err));
 	assert_int_equal(f->err.code, EXIT_CANNOT_WRITE);
@@ -266,6 +267,42 @@ static void test_full_disk(void **state)
 	full_disk(f, 3 * FILE_WRITER_BYTES - 1, 3 * FILE_WRITER_BYTES);
 }
 
+/* No thread can be had with a stack of that size: the bytes are written by whoever appends them. */
+static void stack_size(size_t bytes, size_t *ret_before)
+{
+	pthread_attr_t attr;
+
+	assert_int_equal(pthread_getattr_default_np(&attr), 0);
+	assert_int_equal(pthread_attr_getstacksize(&attr, ret_before), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attr, bytes), 0);
+	assert_int_equal(pthread_setattr_default_np(&attr), 0);
+	pthread_attr_destroy(&attr);
+}
+
+static void *nothing(void *arg)
+{
+	return arg;
+}
+
+static void test_without_a_thread(void **state)
+{
+	struct fixture *f = *state;
+	enum { LEN = 3 * FILE_WRITER_BYTES + 777 };
+	autofree char *data = pattern(LEN);
+	_cleanup_strbuf_ struct strbuf got = STRBUF_INIT;
+	size_t before, ignored;
+	pthread_t thread;
+
+	stack_size((size_t)1 << 50, &before);
+	assert_false(thread_start(&thread, nothing, NULL, NULL));
+	check(f, storage_stream_commit(write_pieces(f, "x", data, LEN, 371017), &f->err));
+	check(f, storage_get(f->s, "x", 0, SIZE_MAX, &got, &f->err));
+	assert_int_equal(got.len, LEN);
+	assert_memory_equal(got.buf, data, LEN);
+	full_disk(f, FILE_WRITER_BUFFER + 5000, 3 * FILE_WRITER_BYTES);
+	stack_size(before, &ignored);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -281,6 +318,7 @@ int main(void)
 		T(test_page_cache_is_spared),
 		T(test_abort_while_it_is_written),
 		T(test_full_disk),
+		T(test_without_a_thread),
 	};
 
 	return cmocka_run_group_tests_name("storage_file", tests, NULL, NULL);

@@ -28,7 +28,7 @@ struct deflate {
 #if HAVE_ISAL
 /* Level 1 is ISA-L's level 0, which finds the same matches in one pass, but for codes it is given rather than codes it makes
  * in a second pass. Ours come from the beginning of a block and serve the blocks after it: rows of one table resemble each
- * other. 6 % less time, 0.5 % more bytes. */
+ * other. 6 % less time, 0.7 % more bytes. */
 #define CODES_SAMPLE (128u << 10)
 #define CODES_BLOCKS 32
 

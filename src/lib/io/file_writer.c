@@ -146,7 +146,9 @@ static bool next_buffer(struct file_writer *w, struct error *err)
 {
 	if (!w->running && !(w->running = thread_start(&w->thread, writer_main, w, NULL))) {
 		w->used = 0;
-		return write_buffer(w, current_buffer(w), err);
+		if (!write_buffer(w, current_buffer(w), err))
+			w->failed = true;
+		return !w->failed;
 	}
 	pthread_mutex_lock(&w->lock);
 	w->filled++;

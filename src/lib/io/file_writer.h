@@ -27,8 +27,8 @@ struct file_writer *file_writer_new(int fd, const char *path);
 void file_writer_free(struct file_writer *w); /* what was not written yet is dropped; NULL is fine */
 DEFINE_CLEANUP(struct file_writer, file_writer_free)
 
-/* Copies data; blocks while all buffers wait for the disk. Errors of earlier writes come here or at the end, and again with
- * every further call. */
+/* Copies data; blocks while all buffers wait for the disk. An error of an earlier write comes here or at the end, which
+ * then never succeeds. */
 bool file_writer_append(struct file_writer *w, const void *data, size_t len, struct error *err);
 /* All bytes are written, though not durable: fsync(2) is the caller's. */
 bool file_writer_finish(struct file_writer *w, struct error *err);
